@@ -1,0 +1,129 @@
+"""The Machine and Provider interfaces. Providers (local, multipass, …) implement them; nothing else knows how a machine is made."""
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from courselab.process import Completed
+
+__all__ = ["Availability", "Completed", "Machine", "MachineSpec", "MachineState", "Mount", "Provider"]
+
+
+class MachineState(enum.Enum):
+    """A machine's state, the same words for all providers."""
+
+    RUNNING = "running"
+    STARTING = "starting"
+    STOPPED = "stopped"
+    BROKEN = "broken"  # half made, or died half-way: start finishes it, delete removes it
+    UNKNOWN = "unknown"  # the provider cannot tell
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Whether a provider can be used here; if not, why, and what would make it so."""
+
+    usable: bool
+    why: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A folder of the host that the machine sees. Providers that cannot share folders copy a read-only one."""
+
+    source: Path
+    target: str
+    writable: bool = False
+
+
+@dataclass(frozen=True)
+class MachineSpec:
+    """What a machine should be. Equal specs mean the same machine."""
+
+    name: str  # unique on this computer: "k3s-02-server"
+    hostname: str  # what the machine calls itself, and so its node name: "server"
+    lab: str  # the lab it belongs to: "02". Machines of one lab share a network; other labs' machines are not reachable.
+    cpus: int = 2
+    memory_mib: int = 2048
+    disk_gib: int = 10
+    mounts: tuple[Mount, ...] = ()
+    student_uid: int = 1000  # the user `student` gets this number, so that files in a shared folder belong to the learner
+
+
+class Machine(Protocol):
+    """One machine. Every call that reaches into it has a deadline; Unreachable says that it did not answer."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def spec(self) -> MachineSpec: ...
+    @property
+    def address(self) -> str:
+        """Its IPv4 address, reachable from the host and from machines of the same lab; stays the same across restarts."""
+        ...
+
+    @property
+    def state(self) -> MachineState: ...
+
+    def run(self, argv: Sequence[str], *, input: bytes | None = None, timeout_s: float, user: str = "root") -> Completed:
+        """Run a command inside with a login-like environment (HOME, PATH, USER) and return what it left, whatever its exit code.
+
+        Raises Unreachable if the machine is not running or does not answer, CommandTimeout at the deadline.
+        """
+        ...
+
+    def shell_argv(self, argv: Sequence[str] = (), *, user: str = "student") -> list[str]:
+        """The host command that opens an interactive shell (or runs `argv`) on this terminal."""
+        ...
+
+    def put(self, path: str, data: bytes, *, mode: int = 0o644, owner: str = "root") -> None:
+        """Write a file inside, atomically; folders are made."""
+        ...
+
+    def put_file(self, path: str, source: Path, *, mode: int = 0o644, owner: str = "root") -> None:
+        """Like put, for a large file of the host; the provider chooses the cheapest way."""
+        ...
+
+    def get(self, path: str, *, limit_bytes: int = 8 * 1024 * 1024) -> bytes:
+        """Read a file inside. Raises LabError if it is not there or is larger than the limit."""
+        ...
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def delete(self) -> None:
+        """Remove the machine and everything it left on the host, but not the learner's shared folders. Works from any state."""
+        ...
+
+    def snapshot(self, name: str) -> None:
+        """Keep the state of this stopped machine under `name`."""
+        ...
+
+    def restore(self, name: str) -> None:
+        """Put this stopped machine back to snapshot `name`."""
+        ...
+
+    def snapshots(self) -> list[str]: ...
+    def delete_snapshot(self, name: str) -> None: ...
+
+
+class Provider(Protocol):
+    """A way to have machines."""
+
+    @property
+    def name(self) -> str: ...
+    def available(self) -> Availability: ...
+
+    def prepare(self) -> None:
+        """Make what every machine needs once (packages, the machine image), showing progress. Quick when it is there."""
+        ...
+
+    def create(self, spec: MachineSpec) -> Machine:
+        """A running machine that fits `spec`. Idempotent: an existing equal machine is started if need be and returned; a half-made one is finished."""
+        ...
+
+    def get(self, name: str) -> Machine | None: ...
+    def list(self, lab: str | None = None) -> list[Machine]: ...

@@ -1,0 +1,147 @@
+"""Running other programs: always an argument list, always a deadline, standard input always closed or given, output always bounded."""
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO
+
+from courselab.errors import LabError
+
+OUTPUT_LIMIT_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What a finished command left: its exit code and output, cut at a limit (`truncated` says so)."""
+
+    argv: tuple[str, ...]
+    code: int
+    stdout: bytes
+    stderr: bytes
+    truncated: bool = False
+
+    @property
+    def text(self) -> str:
+        """Standard output as text; bytes that are not UTF-8 become replacement characters."""
+        return self.stdout.decode("utf-8", "replace")
+
+    @property
+    def error_text(self) -> str:
+        """Standard error as text, stripped."""
+        return self.stderr.decode("utf-8", "replace").strip()
+
+    def check(self, what: str, *, fix: str = "") -> Completed:
+        """Return self if the command succeeded, else raise LabError that says `what` failed and shows the last line it printed."""
+        if self.code == 0:
+            return self
+        last = (self.error_text or self.text.strip()).splitlines()[-1:] or ["it printed nothing"]
+        raise CommandFailed(self, what, why=f"`{self.argv[0]}` ended with code {self.code}: {last[0][:300]}", fix=fix)
+
+
+class CommandFailed(LabError):
+    """A command ended with an exit code other than 0."""
+
+    def __init__(self, completed: Completed, what: str, *, why: str, fix: str) -> None:
+        super().__init__(what, why=why, fix=fix, detail=f"{completed.argv}\n{completed.error_text}\n{completed.text}")
+        self.completed = completed
+
+
+class CommandMissing(LabError):
+    """The program is not installed."""
+
+
+class CommandTimeout(LabError):
+    """The program did not end before its deadline and was killed."""
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    timeout_s: float,
+    input: bytes | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: str | os.PathLike[str] | None = None,
+    output_limit: int = OUTPUT_LIMIT_BYTES,
+) -> Completed:
+    """Run `argv` to its end and return what it left, whatever its exit code.
+
+    The program gets a session of its own, so that it and its children can be killed together at the deadline or on Ctrl-C.
+    Raises CommandMissing if it does not exist, CommandTimeout after `timeout_s` seconds.
+    """
+    try:
+        process = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.PIPE if input is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(env) if env is not None else None,
+            cwd=cwd,
+            start_new_session=True,
+        )
+    except (FileNotFoundError, PermissionError) as missing:
+        raise CommandMissing(
+            f"The program {argv[0]!r} could not be started", why=str(missing), fix="Run `lab doctor` to see what is missing."
+        ) from missing
+    reading = [_Reader(process.stdout, output_limit), _Reader(process.stderr, output_limit)]
+    try:
+        if input is not None and process.stdin is not None:
+            threading.Thread(target=_feed, args=(process.stdin, input), daemon=True).start()
+        process.wait(timeout_s)
+    except subprocess.TimeoutExpired as late:
+        kill_group(process)
+        raise CommandTimeout(
+            f"`{' '.join(argv[:3])}` did not end within {timeout_s:g} s",
+            why="It was stopped at its deadline.",
+            fix="Try again; if it keeps happening, run `lab doctor`.",
+            detail=repr(list(argv)),
+        ) from late
+    except BaseException:
+        kill_group(process)
+        raise
+    # A background child may hold the pipe open after its parent ended: take what is there, do not wait for it.
+    out, err = (reader.finish(within_s=2.0) for reader in reading)
+    return Completed(tuple(argv), process.returncode, out, err, any(reader.truncated for reader in reading))
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process started by `run` together with its children, and reap it."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        process.kill()
+    process.wait()
+
+
+class _Reader:
+    """Drains one pipe in a thread and keeps its first `limit` bytes."""
+
+    def __init__(self, pipe: IO[bytes] | None, limit: int) -> None:
+        self._chunks: list[bytes] = []
+        self._limit = limit
+        self.truncated = False
+        self._thread = threading.Thread(target=self._drain, args=(pipe,), daemon=True)
+        self._thread.start()
+
+    def _drain(self, pipe: IO[bytes] | None) -> None:
+        size = 0
+        while pipe and (chunk := os.read(pipe.fileno(), 65536)):
+            kept = chunk[: max(0, self._limit - size)]
+            self.truncated |= len(kept) < len(chunk)
+            self._chunks.append(kept)
+            size += len(kept)
+
+    def finish(self, *, within_s: float) -> bytes:
+        self._thread.join(within_s)
+        return b"".join(self._chunks)
+
+
+def _feed(pipe: IO[bytes], data: bytes) -> None:
+    try:
+        with pipe:
+            pipe.write(data)
+    except BrokenPipeError:
+        pass  # the program did not want its input
