@@ -82,7 +82,8 @@ def _inner(info: Any) -> Any:
 
 def _line_of(text: str, steps: Iterable[str | int]) -> int:
     """The line (from 1) of the deepest node on the way that exists."""
-    node: Any = yaml.compose(text, Loader=_Loader)  # pyright: ignore[reportUnknownMemberType]
+    compose: Any = yaml.compose  # untyped upstream
+    node = compose(text, Loader=_Loader)
     line = 1
     for step in steps:
         found = _child(node, step)

@@ -80,7 +80,7 @@ class LabFile(_Strict, frozen=True):
     summary: str  # one sentence
     minutes: int  # how long a learner needs
     tasks: list[Task]
-    machines: dict[str, MachineNeed] = {"server": MachineNeed()}
+    machines: dict[str, MachineNeed] = msgspec.field(default_factory=lambda: {"server": MachineNeed()})
     k3s: K3sNeed = K3sNeed()
     images: list[str] = []  # the course's own images that every node gets: course/web:1
     params: dict[str, Parameter] = {}
