@@ -5,7 +5,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import yaml
@@ -82,8 +82,7 @@ def _inner(info: Any) -> Any:
 
 def _line_of(text: str, steps: Iterable[str | int]) -> int:
     """The line (from 1) of the deepest node on the way that exists."""
-    compose: Any = yaml.compose  # untyped upstream
-    node = compose(text, Loader=_Loader)
+    node: Any = cast(Any, yaml).compose(text, Loader=_Loader)
     line = 1
     for step in steps:
         found = _child(node, step)
@@ -125,11 +124,11 @@ def _problems(lab: Lab) -> Iterable[tuple[list[str | int], str, str]]:
 def _parameter_problems(lab: Lab) -> Iterable[tuple[list[str | int], str, str]]:
     known: set[str] = set()
     for name, parameter in lab.file.params.items():
-        ways = [way for way in (parameter.choice, parameter.int, parameter.token, parameter.text) if way is not None]
+        ways = [way for way in (parameter.choice, parameter.number, parameter.token, parameter.text) if way is not None]
         if len(ways) != 1:
-            yield ["params", name], "exactly one way to draw a value is needed", "One of: choice, int, token, text."
-        if parameter.choice == [] or (parameter.int and (len(parameter.int) != 2 or parameter.int[0] > parameter.int[1])):
-            yield ["params", name], "there is nothing to draw from", "choice: [a, b]   or   int: [lowest, highest]"
+            yield ["params", name], "exactly one way to draw a value is needed", "One of: choice, number, token, text."
+        if parameter.choice == [] or (parameter.number and (len(parameter.number) != 2 or parameter.number[0] > parameter.number[1])):
+            yield ["params", name], "there is nothing to draw from", "choice: [a, b]   or   number: [lowest, highest]"
         for used in placeholders(parameter.text or "") - known:
             yield ["params", name, "text"], f"{{{used}}} is not a parameter above this one", "Parameters may use those written before them."
         known.add(name)

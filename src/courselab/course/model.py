@@ -33,7 +33,7 @@ class Parameter(_Strict, frozen=True):
     """A value that differs per student. Exactly one of the fields says how it is drawn."""
 
     choice: list[str] | None = None  # one of these
-    int: list[int] | None = None  # a whole number from the first to the second, both included
+    number: list[int] | None = None  # a whole number from the first to the second, both included
     token: int | None = None  # this many random letters and digits
     text: str | None = None  # made of other parameters: "{shop}.example"
 

@@ -60,8 +60,8 @@ def placeholders(text: str) -> set[str]:
 def _draw_one(parameter: Parameter, key: str, drawn: Mapping[str, str]) -> str:
     if parameter.choice is not None:
         return parameter.choice[_number(key) % len(parameter.choice)]
-    if parameter.int is not None:
-        low, high = parameter.int
+    if parameter.number is not None:
+        low, high = parameter.number
         return str(low + _number(key) % (high - low + 1))
     if parameter.token is not None:
         return "".join(_LETTERS[_number(f"{key}/{place}") % len(_LETTERS)] for place in range(parameter.token))
