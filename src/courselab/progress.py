@@ -1,7 +1,8 @@
 """Saying what takes time. Long work reports stages; the command line decides how they look."""
+
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
@@ -22,7 +23,7 @@ class Quiet:
     """Progress that nobody watches."""
 
     @contextmanager
-    def stage(self, name: str, detail: str = "", *, eta_s: float | None = None) -> Iterator[None]:
+    def stage(self, name: str, detail: str = "", *, eta_s: float | None = None) -> Generator[None]:
         yield
 
     def say(self, line: str) -> None:

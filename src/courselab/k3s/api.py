@@ -2,6 +2,7 @@
 
 Objects stay plain dicts, and no discovery is done: paths are known, and a lab's cluster must answer in milliseconds.
 """
+
 from __future__ import annotations
 
 import json
@@ -34,7 +35,9 @@ class ApiError(LabError):
     """The API answered, with an error. `status` is the HTTP status, `reason` Kubernetes' word for it ("NotFound")."""
 
     def __init__(self, status: int, reason: str, message: str) -> None:
-        super().__init__(f"The cluster refused a request ({status} {reason})", why=message[:500], fix="`lab status` shows how the cluster is.")
+        super().__init__(
+            f"The cluster refused a request ({status} {reason})", why=message[:500], fix="`lab status` shows how the cluster is."
+        )
         self.status = status
         self.reason = reason
 
@@ -55,7 +58,14 @@ class Api:
         self._dynamic: Any = cast(Any, dynamic).DynamicClient(client, discoverer=lambda *_: None)  # pyright: ignore[reportUnknownLambdaType]
 
     def request(
-        self, method: str, path: str, *, body: Any = None, query: Mapping[str, str] | None = None, timeout_s: float = 10.0, content: str | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        query: Mapping[str, str] | None = None,
+        timeout_s: float = 10.0,
+        content: str | None = None,
     ) -> Object:
         """One request, its answer as a dict. Raises ApiError for an answer that is an error, Unreachable for none."""
         response = self._send(method, path, body=body, query=query, timeout_s=timeout_s, content=content)
@@ -69,7 +79,9 @@ class Api:
         """Server-side apply of one object."""
         meta = obj["metadata"]
         path = kind.url(meta.get("namespace", "default"), meta["name"])
-        return self.request("patch", path, body=obj, query={"fieldManager": manager, "force": "true"}, content="application/apply-patch+yaml")
+        return self.request(
+            "patch", path, body=obj, query={"fieldManager": manager, "force": "true"}, content="application/apply-patch+yaml"
+        )
 
     def watch(self, path: str, *, timeout_s: float, **query: str) -> Iterator[Object]:
         """The objects at `path` and then every change, as watch events, until `timeout_s` seconds are over or the server ends it.
@@ -134,9 +146,9 @@ class Api:
 
 
 def _api_error(refused: Any) -> ApiError:
-    body = refused.body if isinstance(refused.body, str | bytes) else ""
+    body: str | bytes = refused.body or ""
     try:
-        status = json.loads(body)
+        status: Object = json.loads(body)
     except ValueError:
         status = {}
     return ApiError(int(refused.status or 0), str(status.get("reason") or refused.reason), str(status.get("message") or body[:300]))

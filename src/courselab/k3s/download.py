@@ -1,4 +1,5 @@
 """Fetching K3s release files: resumable, verified against the release's own checksum file, kept for the next time."""
+
 from __future__ import annotations
 
 import hashlib
@@ -130,7 +131,9 @@ def _refuse_while_remembered(folder: Path, base: str) -> None:
 
 def _unavailable(base: str, why: str) -> Unavailable:
     return Unavailable(
-        "The K3s release cannot be fetched", why=f"{base}: {why}", fix="Check the internet connection, or set LAB_K3S_MIRROR or LAB_K3S_BINARY."
+        "The K3s release cannot be fetched",
+        why=f"{base}: {why}",
+        fix="Check the internet connection, or set LAB_K3S_MIRROR or LAB_K3S_BINARY.",
     )
 
 

@@ -2,6 +2,7 @@
 
 What is put where follows K3s's own install script (k3s-io/k3s install.sh), so that a learner finds what the K3s documentation describes.
 """
+
 from __future__ import annotations
 
 import json
@@ -19,7 +20,7 @@ CONFIG = "/etc/rancher/k3s/config.yaml"
 IMAGES = "/var/lib/rancher/k3s/agent/images"
 _START_S = 120.0
 
-# install.sh, create_systemd_service_file: the same unit, so that `systemctl cat k3s` shows what a real installation has.
+# The keys are those of K3s's install.sh, so that `systemctl cat k3s` shows what a real installation has.
 _UNIT = """\
 [Unit]
 Description=Lightweight Kubernetes
@@ -55,7 +56,13 @@ def unit_name(role: Role) -> str:
 
 
 def install_k3s(
-    machine: Machine, release: Release, role: Role, *, config: Mapping[str, Any], images: Sequence[Path], environment: Mapping[str, str] | None = None
+    machine: Machine,
+    release: Release,
+    role: Role,
+    *,
+    config: Mapping[str, Any],
+    images: Sequence[Path],
+    environment: Mapping[str, str] | None = None,
 ) -> None:
     """Put K3s on a running machine, ready to be started: binary, links, config.yaml, unit, environment file, image archives."""
     machine.put_file(BINARY, release.binary, mode=0o755)

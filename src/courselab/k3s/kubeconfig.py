@@ -1,4 +1,5 @@
 """The cluster's admin kubeconfig, as the host uses it: kept in the lab's state, private, never merged into ~/.kube/config."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,4 +1,5 @@
 """Which K3s a lab runs: a given binary, a kept or fetched release, or, where none can be had, the stand-in."""
+
 from __future__ import annotations
 
 import os
@@ -80,14 +81,18 @@ def find_release(
         if wish == "k3s":
             raise
         found = stand_in()
-        return Release(found.distribution, found.version, found.binary, found.images, found.mounts, why=f"K3s itself cannot be had: {missing.why}")
+        return Release(
+            found.distribution, found.version, found.binary, found.images, found.mounts, why=f"K3s itself cannot be had: {missing.why}"
+        )
 
 
 def _given(environ: Mapping[str, str]) -> Release:
     binary = Path(environ["LAB_K3S_BINARY"]).expanduser()
     if not binary.is_file():
         raise UsageError(
-            "LAB_K3S_BINARY names no file", why=f"{binary} is not there.", fix="Give the path of a k3s binary as K3s releases it, or unset it."
+            "LAB_K3S_BINARY names no file",
+            why=f"{binary} is not there.",
+            fix="Give the path of a k3s binary as K3s releases it, or unset it.",
         )
     images = _given_images(environ)
     if not images and not reachable("https://get.k3s.io", timeout_s=_REACH_S):
@@ -105,7 +110,9 @@ def _given_images(environ: Mapping[str, str]) -> tuple[Path, ...]:
     folder = Path(environ["LAB_K3S_IMAGES"]).expanduser()
     found = sorted(file for file in folder.glob("*") if file.name.endswith((".tar", ".tar.gz", ".tar.zst", ".tgz")))
     if not found:
-        raise UsageError("LAB_K3S_IMAGES holds no images", why=f"No .tar, .tar.gz or .tar.zst in {folder}.", fix="Put K3s's airgap archive there.")
+        raise UsageError(
+            "LAB_K3S_IMAGES holds no images", why=f"No .tar, .tar.gz or .tar.zst in {folder}.", fix="Put K3s's airgap archive there."
+        )
     return tuple(found)
 
 
