@@ -19,7 +19,7 @@ class Progress(Protocol):
         ...
 
 
-class Quiet:
+class Silent:
     """Progress that nobody watches."""
 
     @contextmanager
