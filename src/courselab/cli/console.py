@@ -1,15 +1,19 @@
-"""How long work looks: a bar per stage on a terminal, a plain line per stage elsewhere. All on standard error."""
+"""How long work looks: a line per running stage on a terminal, a plain line per longer stage elsewhere. All on standard error."""
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from courselab.cli.failure import clean
-from courselab.progress import Progress
+from courselab.progress import Progress, Stage
+
+_BAR_WIDTH = 20
 
 
 def stage_display() -> Progress:
@@ -17,16 +21,39 @@ def stage_display() -> Progress:
     return Bars() if sys.stderr.isatty() else Lines()
 
 
+@dataclass
+class Running:
+    """A stage that has begun."""
+
+    name: str
+    detail: str
+    eta_s: float | None
+    fraction: float | None = None
+    began: float = field(default_factory=time.monotonic)
+
+    def update(self, detail: str, fraction: float | None = None) -> None:
+        self.detail, self.fraction = detail, fraction
+
+    @property
+    def text(self) -> str:
+        return clean(f"{self.name} {self.detail}".strip())
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self.began
+
+
 class Lines:
-    """One plain line when a stage begins; stages that take under a second or two are not worth one."""
+    """One plain line when a stage begins; a stage of a few seconds is not worth one."""
 
     _WORTH_S = 5.0
 
     @contextmanager
-    def stage(self, name: str, detail: str = "", *, eta_s: float | None = None) -> Generator[None]:
+    def stage(self, name: str, detail: str = "", *, eta_s: float | None = None) -> Generator[Stage]:
+        stage = Running(name, detail, eta_s)
         if eta_s is None or eta_s >= self._WORTH_S:
-            self.say(f"{name}{f' {detail}' if detail else ''}{about(eta_s)} …")
-        yield
+            self.say(f"{stage.text}{about(eta_s)} …")
+        yield stage
 
     def say(self, line: str) -> None:
         print(clean(line), file=sys.stderr, flush=True)
@@ -39,53 +66,46 @@ class Bars:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._running: dict[int, tuple[str, float, float | None]] = {}
+        self._running: list[Running] = []
         self._drawn = 0
-        self._next = 0
-        self._ended = threading.Event()
-        self._painter: threading.Thread | None = None
+        self._idle = threading.Event()
 
     @contextmanager
-    def stage(self, name: str, detail: str = "", *, eta_s: float | None = None) -> Generator[None]:
-        text, began = clean(f"{name} {detail}".strip()), time.monotonic()
+    def stage(self, name: str, detail: str = "", *, eta_s: float | None = None) -> Generator[Stage]:
+        stage = Running(name, detail, eta_s)
         with self._lock:
-            key, self._next = self._next, self._next + 1
-            self._running[key] = (text, began, eta_s)
-            self._start_painting()
+            self._running.append(stage)
+            if len(self._running) == 1:
+                self._idle = threading.Event()
+                threading.Thread(target=self._paint, args=(self._idle,), daemon=True).start()
+        mark = "✗"
         try:
-            yield
-        except BaseException:
-            self._finish(key, f"✗ {text}")
-            raise
-        self._finish(key, f"✓ {text}  {seconds(time.monotonic() - began)}")
+            yield stage
+            mark = "✓"
+        finally:
+            self._finish(stage, f"{mark} {stage.text}  {seconds(stage.elapsed_s)}")
 
     def say(self, line: str) -> None:
         with self._lock:
             self._erase()
-            print(clean(line), file=sys.stderr, flush=True)
+            print(clean(line), file=sys.stderr)
             self._draw()
 
-    def _start_painting(self) -> None:
-        if self._painter is None:
-            self._ended.clear()
-            self._painter = threading.Thread(target=self._paint, daemon=True)
-            self._painter.start()
-
-    def _paint(self) -> None:
-        while not self._ended.wait(self._REDRAW_S):
+    def _paint(self, idle: threading.Event) -> None:
+        while not idle.wait(self._REDRAW_S):
             with self._lock:
-                self._erase()
-                self._draw()
+                if not idle.is_set():
+                    self._erase()
+                    self._draw()
 
-    def _finish(self, key: int, line: str) -> None:
+    def _finish(self, stage: Running, line: str) -> None:
         with self._lock:
             self._erase()
-            del self._running[key]
-            print(line, file=sys.stderr, flush=True)
+            self._running.remove(stage)
+            print(line, file=sys.stderr)
             self._draw()
             if not self._running:
-                self._ended.set()
-                self._painter = None
+                self._idle.set()
 
     def _erase(self) -> None:
         if self._drawn:
@@ -93,22 +113,22 @@ class Bars:
             self._drawn = 0
 
     def _draw(self) -> None:
-        import shutil
-
         width = shutil.get_terminal_size().columns - 1
-        for text, began, eta_s in self._running.values():
-            elapsed = time.monotonic() - began
-            sys.stderr.write(f"{_bar(elapsed, eta_s)} {text}  {seconds(elapsed)}{about(eta_s)}"[:width] + "\n")
+        for stage in self._running:
+            line = f"{_bar(stage)} {stage.text}  {seconds(stage.elapsed_s)}{about(stage.eta_s)}"
+            sys.stderr.write(line[:width] + "\n")
         self._drawn = len(self._running)
         sys.stderr.flush()
 
 
-def _bar(elapsed: float, eta_s: float | None) -> str:
-    if not eta_s or eta_s < 3:
+def _bar(stage: Running) -> str:
+    fraction = stage.fraction
+    if fraction is None and stage.eta_s and stage.eta_s >= 3:
+        fraction = min(0.95, stage.elapsed_s / stage.eta_s)  # a guess that proves too short never shows a full bar
+    if fraction is None:
         return "·"
-    # A guess that proves too short never shows a full bar.
-    full = min(19, int(20 * elapsed / eta_s))
-    return "━" * full + "╸" + " " * (19 - full)
+    full = round(_BAR_WIDTH * max(0.0, min(1.0, fraction)))
+    return "━" * full + "─" * (_BAR_WIDTH - full)
 
 
 def seconds(value: float) -> str:
