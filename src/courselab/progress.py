@@ -1,4 +1,5 @@
 """Saying what takes a while, without knowing how it is shown."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
@@ -17,10 +18,14 @@ class Stage(Protocol):
 
 
 class Progress(Protocol):
-    """Shows stages; the command line draws them, tests record them."""
+    """Shows stages; the command line draws them, tests record them. Safe to use from several threads."""
 
     def stage(self, name: str, detail: str = "", *, eta_s: float | None = None) -> AbstractContextManager[Stage]:
         """A stage for as long as the `with` block runs. `eta_s`: about how many seconds it takes."""
+        ...
+
+    def say(self, line: str) -> None:
+        """One line the user should see now."""
         ...
 
 
@@ -31,6 +36,9 @@ class Silent:
         """Nobody is told."""
 
     @contextmanager
-    def stage(self, name: str, detail: str = "", *, eta_s: float | None = None) -> Generator[Stage, None, None]:
+    def stage(self, name: str, detail: str = "", *, eta_s: float | None = None) -> Generator[Stage]:
         """Nobody is told."""
         yield self
+
+    def say(self, line: str) -> None:
+        """Nobody is told."""

@@ -3,6 +3,7 @@
 On v2 with systemd in charge of the host, systemd makes the group: a scope of its own in courselab.slice. Else we do, at the top of
 every hierarchy, because a machine must have a root of its own in each.
 """
+
 from __future__ import annotations
 
 import os

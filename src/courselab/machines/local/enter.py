@@ -1,4 +1,5 @@
 """Command lines that run a program inside a machine: in its namespaces, its control groups, and with a login's environment."""
+
 from __future__ import annotations
 
 import re

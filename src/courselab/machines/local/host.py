@@ -1,4 +1,5 @@
 """What the machines of one state folder share on this host: names, locks, control groups, networks, kernel settings."""
+
 from __future__ import annotations
 
 import fcntl

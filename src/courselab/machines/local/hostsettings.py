@@ -3,6 +3,7 @@
 The record is shared by all state folders of this host and lives in /run, which like the settings themselves does not outlast a
 reboot. It names the boot, in case /run is on a disk.
 """
+
 from __future__ import annotations
 
 import fcntl

@@ -1,4 +1,5 @@
 """The machine image: a Debian (or the host's Ubuntu) made once by mmdebstrap, shared read-only by all machines."""
+
 from __future__ import annotations
 
 import fcntl

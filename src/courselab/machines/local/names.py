@@ -3,6 +3,7 @@
 Everything is derived from the state folder and the machine's or lab's name, so that nothing made half-way is ever lost, and two
 state folders on one host never meet. The kernel allows 15 characters for a network interface.
 """
+
 from __future__ import annotations
 
 import hashlib

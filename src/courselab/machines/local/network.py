@@ -1,4 +1,5 @@
 """One switch per lab, its addresses, and the firewall rules that let its machines out but not to other labs."""
+
 from __future__ import annotations
 
 import hashlib

@@ -1,4 +1,5 @@
 """Looking at, signalling and waiting for processes of the host without ever meaning another one with the same number."""
+
 from __future__ import annotations
 
 import os

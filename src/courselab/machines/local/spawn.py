@@ -13,6 +13,7 @@
 The overlay is mounted, and shared folders are bound, only inside a mount namespace of the machine's own: the host never sees
 them, they end with the machine, and removing the folder above cannot reach a learner's files.
 """
+
 from __future__ import annotations
 
 import os
