@@ -27,7 +27,7 @@ from pathlib import Path
 from courselab import process
 from courselab.errors import LabError
 from courselab.machines.base import MachineSpec
-from courselab.machines.local.enter import JOIN
+from courselab.machines.local.enter import DROPPED_CAPABILITIES, JOIN
 
 DATA = {
     "rancher": "/var/lib/rancher",
@@ -36,11 +36,6 @@ DATA = {
     "cni": "/var/lib/cni",
     "pods": "/var/log/pods",
 }
-# What could change or harm the one kernel that host and machines share. Its clock, its modules, its hardware, its security rules.
-DROPPED_CAPABILITIES = (
-    "CAP_SYS_TIME", "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_WAKE_ALARM", "CAP_BLOCK_SUSPEND", "CAP_SYS_PACCT", "CAP_MAC_ADMIN",
-    "CAP_MAC_OVERRIDE", "CAP_AUDIT_CONTROL", "CAP_AUDIT_READ",
-)  # fmt: skip
 REFUSED_CALLS = "~kexec_load kexec_file_load swapon swapoff @clock @module"
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "1"}
 START_TIMEOUT_S = 30.0
@@ -114,7 +109,7 @@ def nspawn_argv(folder: Path, spec: MachineSpec, *, machine: str, bridge: str) -
     return [
         "systemd-nspawn", "--quiet", f"--directory={folder / 'root'}", "--register=no", "--keep-unit", "--console=pipe",
         "--private-network", f"--network-bridge={bridge}", f"--hostname={spec.hostname}", f"--machine={machine}",
-        "--capability=all", f"--drop-capability={','.join(DROPPED_CAPABILITIES)}",
+        "--capability=all", f"--drop-capability={','.join(f'CAP_{name.upper()}' for name in DROPPED_CAPABILITIES)}",
         "--system-call-filter=@known", f"--system-call-filter={REFUSED_CALLS}",
         "--resolv-conf=off", "--timezone=off", "--link-journal=no", "--kill-signal=SIGRTMIN+3",
         "--bind=/dev/kmsg", f"--bind-ro={_escape(folder / 'boot')}:/run/courselab",
