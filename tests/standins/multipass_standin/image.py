@@ -12,7 +12,9 @@ PACKAGES = ("cloud-init", "openssh-server")
 CLOUD_CFG = """\
 datasource_list: [NoCloud, None]
 network: {config: disabled}
-apt_preserve_sources_list: true
+apt: {preserve_sources_list: true}
+locale: C.UTF-8
+ssh_genkeytypes: [ed25519]
 """
 # A fresh Ubuntu image has no users beside root; cloud-init makes the default one. The empty home is what LocalProvider copies.
 SETUP = """
