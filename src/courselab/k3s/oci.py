@@ -71,6 +71,7 @@ def write_image(path: Path, name: str, entries: Iterable[Entry], config: ImageCo
     """Write the image `name` ("course/web:1") for `arch` (amd64, arm64) to the archive `path`, atomically.
 
     The archive names the image the way Kubernetes does, docker.io/course/web:1, so that a pod's `course/web:1` finds it.
+    Of two entries with the same path the later one counts.
     Raises ValueError for an architecture or name we do not know how to write, OSError when the disk does not take it.
     """
     if arch not in ARCHITECTURES:
