@@ -1,4 +1,5 @@
 """What a chapter's lab is: `lab.yaml` as typed values, a student's parameters, looking labs up."""
+
 from __future__ import annotations
 
 from courselab.course.catalog import Catalog

@@ -1,4 +1,5 @@
 """Finding labs: every folder NN-slug below labs/ that has a lab.yaml."""
+
 from __future__ import annotations
 
 import difflib

@@ -1,4 +1,5 @@
 """Reading lab.yaml: strict, and with the line of whatever is wrong."""
+
 from __future__ import annotations
 
 import difflib

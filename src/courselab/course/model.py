@@ -1,4 +1,5 @@
 """A lab as `labs/NN-slug/lab.yaml` describes it. The fields here are the file's reference."""
+
 from __future__ import annotations
 
 import enum

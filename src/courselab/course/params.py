@@ -1,4 +1,5 @@
 """A student's own values: drawn from a seed, the same for the same seed, different for the neighbour."""
+
 from __future__ import annotations
 
 import hashlib
