@@ -134,7 +134,8 @@ def report(rows: list[Row]) -> str:
         (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "?"
     )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    head = f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} × {cpu}, {memory:.0f} GiB, Linux {platform.release()}, Python {platform.python_version()}"
+    versions = f"Linux {platform.release()}, Python {platform.python_version()}"
+    head = f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} × {cpu}, {memory:.0f} GiB, {versions}"
     table = "\n".join(row.markdown() for row in rows)
     return f"## Measured\n\n{head}\n\n| measure | bound | median | range | runs | kept |\n|---|---|---|---|---|---|\n{table}\n"
 
