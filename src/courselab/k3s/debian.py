@@ -1,4 +1,5 @@
 """Programs out of Debian packages, with the libraries they need and nothing else, for any architecture and without running any of them."""
+
 from __future__ import annotations
 
 import posixpath

@@ -1,4 +1,5 @@
 """The course's own images: web in two versions, and tools. Made on the host, kept in the cache, imported into every node of a lab."""
+
 from __future__ import annotations
 
 import hashlib
@@ -35,9 +36,7 @@ _APPLETS = (
 ).split()
 
 
-def lab_images(
-    paths: Paths, names: Sequence[str], arch: str, progress: Progress, *, go: Path, as_root: Sequence[str] = ()
-) -> list[Path]:
+def lab_images(paths: Paths, names: Sequence[str], arch: str, progress: Progress, *, go: Path, as_root: Sequence[str] = ()) -> list[Path]:
     """The archives of the images `names` for `arch` (amd64, arm64), in that order; those not in the cache are made.
 
     `go` is the Go command, `as_root` what to put before a command that needs root. Raises UsageError for a name the course
