@@ -1,4 +1,5 @@
 """The image archives that we write: what a container runtime reads in them."""
+
 from __future__ import annotations
 
 import hashlib

@@ -3,6 +3,7 @@
 The same input gives the same bytes: times are fixed, entries sorted, layers not compressed (a local import is faster for it,
 and no compressor's version shows in the digest). Format: github.com/opencontainers/image-spec, image-layout.md.
 """
+
 from __future__ import annotations
 
 import hashlib
