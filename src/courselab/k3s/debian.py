@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import re
 import struct
-import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -13,70 +12,96 @@ from courselab.errors import LabError
 from courselab.k3s.oci import File
 from courselab.process import run
 
-SUITE = "bookworm"
 _DOWNLOAD_S = 300
+_UNPACK_S = 60
 _LINK_LIMIT = 20
 _TOP_FOLDERS = re.compile(r"^/(bin|sbin|lib|lib64)/")
+_LIBRARIES = {"amd64": "/usr/lib/x86_64-linux-gnu", "arm64": "/usr/lib/aarch64-linux-gnu"}
 _PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 2, 3
 _DT_NEEDED, _DT_STRTAB = 1, 5
 
 
-def unpack(packages: Iterable[str], arch: str, target: Path, *, as_root: Sequence[str] = ()) -> None:
-    """Download `packages` with all they depend on and unpack them, not configured, into the tar file `target`.
+def download(packages: Iterable[str], arch: str, scratch: Path) -> Packages:
+    """Fetch `packages` with all they depend on for `arch`, from where this computer's apt gets its own, and unpack them in `scratch`.
 
-    `as_root` is what to put before a command that needs root ("sudo", "-n"). Raises LabError if a package cannot be had.
+    Needs no root and changes nothing of this computer's. Raises LabError if a package cannot be had.
     """
-    argv = [*as_root, "mmdebstrap", "--quiet", "--variant=extract", f"--architectures={arch}", f"--include={','.join(packages)}"]
-    run([*argv, SUITE, str(target)], timeout_s=_DOWNLOAD_S).check(
-        "The programs for the lab images could not be downloaded",
-        fix="Check that this machine reaches a Debian mirror (`lab doctor` tries it), then run the command again: it goes on where it stopped.",
-    )
+    apt = _private_apt(scratch, arch)
+    fix = "Check the network and this computer's apt sources (`apt-get update`), then run the command again."
+    run([*apt, "update"], timeout_s=_DOWNLOAD_S).check("The list of Debian packages could not be fetched", fix=fix)
+    install = [*apt, "install", "--yes", "--download-only", "--no-install-recommends", *packages]
+    run(install, timeout_s=_DOWNLOAD_S).check("The programs for the lab images could not be downloaded", fix=fix)
+    root = scratch / "root"
+    for archive in sorted((scratch / "archives").glob("*.deb")):
+        run(["dpkg-deb", "--extract", str(archive), str(root)], timeout_s=_UNPACK_S).check(f"{archive.name} could not be unpacked", fix=fix)
+    return Packages(root, arch)
+
+
+def _private_apt(scratch: Path, arch: str) -> Sequence[str]:
+    """An apt-get with this computer's sources, and everything it writes in `scratch`."""
+    for folder in ("lists/partial", "archives/partial"):
+        (scratch / folder).mkdir(parents=True)
+    status = scratch / "status"  # nothing is installed: every dependency is fetched
+    status.touch()
+    options = {
+        "Dir::State::lists": scratch / "lists",
+        "Dir::State::status": status,
+        "Dir::State::extended_states": scratch / "extended_states",
+        "Dir::Cache::archives": scratch / "archives",
+        "Dir::Cache::pkgcache": "",
+        "Dir::Cache::srcpkgcache": "",
+        "Debug::NoLocking": "true",
+        "APT::Sandbox::User": "",
+        "APT::Architecture": arch,
+        "APT::Architectures": arch,
+        "APT::Keep-Downloaded-Packages": "true",
+        "Acquire::Languages": "none",
+    }
+    return ["apt-get", "-qq", *(word for key, value in options.items() for word in ("-o", f"{key}={value}"))]
 
 
 class Packages:
-    """The files of unpacked packages, found as the running system would find them: through their links."""
+    """The files of unpacked packages below `root`, found as the running system would find them: through their links."""
 
-    def __init__(self, tar: tarfile.TarFile) -> None:
-        self._tar = tar
-        self._members = {_merged(posixpath.normpath("/" + member.name)): member for member in tar}
+    def __init__(self, root: Path, arch: str) -> None:
+        self._root = root
+        self.libraries = _LIBRARIES[arch]  # the folder where this architecture's libraries are
 
     def read(self, path: str) -> bytes:
         """What the file at `path` holds. Raises LabError if no package brought it."""
-        member = self._members.get(self._real(path))
-        content = self._tar.extractfile(member) if member is not None and member.isfile() else None
-        if content is None:
+        file = self._find(path)
+        if file is None:
             raise LabError(
-                f"No Debian package brought {path}",
-                why=f"The packages of {SUITE} are not as this course expects.",
-                fix="Run `lab doctor`; if it finds nothing, report this.",
+                f"No package brought {path}",
+                why="The packages of this computer's Debian or Ubuntu are not as this course expects.",
+                fix="Report this, with the name and version of your system.",
             )
-        with content:
-            return content.read()
+        return file.read_bytes()
 
     def below(self, folder: str) -> list[str]:
         """The plain files below `folder`, sorted."""
-        return sorted(path for path, member in self._members.items() if path.startswith(f"{folder}/") and member.isfile())
+        found = (path for path in (self._root / folder.lstrip("/")).rglob("*") if path.is_file() and not path.is_symlink())
+        return sorted(f"/{path.relative_to(self._root)}" for path in found)
 
-    def has(self, path: str) -> bool:
-        """Whether a file is there."""
-        return self._real(path) in self._members
-
-    def _real(self, path: str) -> str:
+    def _find(self, path: str) -> Path | None:
         for _ in range(_LINK_LIMIT):
-            path = _merged(path)
-            member = self._members.get(path)
-            if member is None or not (member.issym() or member.islnk()):
-                break
-            base = posixpath.dirname(path) if member.issym() else "/"
-            path = posixpath.normpath(posixpath.join(base, member.linkname))
-        return path
+            linked_to = ""
+            for spelt in (_merged(path), _unmerged(path)):
+                file = self._root / spelt.lstrip("/")
+                if file.is_symlink():
+                    linked_to = posixpath.normpath(posixpath.join(posixpath.dirname(spelt), file.readlink()))
+                elif file.is_file():
+                    return file
+            if not linked_to:
+                return None
+            path = linked_to
+        return None
 
 
 def program_files(packages: Packages, programs: Iterable[str]) -> Iterator[File]:
     """The `programs` and the libraries they load, each as a file of an image."""
     waiting = list(programs)
     seen: set[str] = set()
-    folder = ""
     while waiting:
         path = _merged(waiting.pop())
         if path in seen:
@@ -87,8 +112,7 @@ def program_files(packages: Packages, programs: Iterable[str]) -> Iterator[File]
         loader, libraries = linked(data)
         if loader:
             waiting.append(loader)
-            folder = folder or _library_folder(packages)
-        waiting.extend(f"{folder}/{name}" for name in libraries)
+        waiting.extend(f"{packages.libraries}/{name}" for name in libraries)
 
 
 def linked(data: bytes) -> tuple[str, list[str]]:
@@ -111,11 +135,6 @@ def linked(data: bytes) -> tuple[str, list[str]]:
     return loader, [_text(data, strings + value) for tag, value in entries if tag == _DT_NEEDED]
 
 
-def _library_folder(packages: Packages) -> str:
-    """Where this architecture's libraries are: /usr/lib/x86_64-linux-gnu."""
-    return next(posixpath.dirname(path) for path in packages.below("/usr/lib") if path.endswith("/libc.so.6"))
-
-
 def _text(data: bytes, start: int) -> str:
     return data[start : data.index(b"\0", start)].decode()
 
@@ -123,3 +142,8 @@ def _text(data: bytes, start: int) -> str:
 def _merged(path: str) -> str:
     """`path` on a system whose /bin, /sbin and /lib are links into /usr, as they are in our images."""
     return _TOP_FOLDERS.sub(r"/usr/\1/", path)
+
+
+def _unmerged(path: str) -> str:
+    """`path` as packages of a release before merged /usr spell it."""
+    return path.removeprefix("/usr") if _TOP_FOLDERS.match(path.removeprefix("/usr")) else path

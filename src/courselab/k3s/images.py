@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tarfile
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -14,11 +14,11 @@ from courselab.k3s import debian, oci
 from courselab.k3s.oci import Entry, File, Folder, ImageConfig, Link
 from courselab.paths import Paths
 from courselab.process import run
+from courselab.progress import Progress
 
 NAMES = ("course/web:1", "course/web:2", "course/tools:1")
 
-Progress = Callable[[str], None]
-
+_ETA_S = 25.0
 _BUILD_S = 600
 _BUSYBOX = "/bin/busybox"
 _USER = "1000:1000"
@@ -26,74 +26,91 @@ _WEB_PACKAGES = ("busybox-static",)
 _TOOLS_PACKAGES = ("busybox-static", "curl", "bind9-dnsutils", "openssl", "netcat-openbsd", "ca-certificates")
 # The real programs. dig brings 30 MB of character tables that it never opens (its library for XML links them); a look-alike
 # would save them and differ where a learner copies a line from elsewhere.
-_TOOLS_PROGRAMS = ("/usr/bin/curl", "/usr/bin/dig", "/usr/bin/host", "/usr/bin/openssl")
+_TOOLS_PROGRAMS = ("/usr/bin/curl", "/usr/bin/dig", "/usr/bin/host", "/usr/bin/openssl", "/bin/nc.openbsd")
 # Applets that a learner would try in a container; busybox itself knows more.
-_APPLETS = (
-    "awk base64 basename cat chmod chown clear cmp cp cut date dd df diff dirname du echo env expr false find free getopt grep gunzip "
-    "gzip head hexdump hostname id ifconfig ip kill less ln ls md5sum mkdir mktemp more mount mv nc netstat nslookup nproc od ping printf "
-    "ps pwd readlink realpath rm rmdir route sed seq sh sha256sum sleep sort stat strings stty tail tar tee telnet test time timeout top "
-    "touch tr traceroute true tty uname uniq uptime vi watch wc wget which whoami xargs yes"
-).split()
+_APPLETS = """
+awk base64 basename cat chmod chown clear cmp cp cut date dd df diff dirname du echo env expr false find free getopt
+grep gunzip gzip head hexdump hostname id ifconfig ip kill less ln ls md5sum mkdir mktemp more mount mv nc netstat
+nslookup nproc od ping printf ps pwd readlink realpath rm rmdir route sed seq sh sha256sum sleep sort stat strings stty
+tail tar tee telnet test time timeout top touch tr traceroute true tty uname uniq uptime vi watch wc wget which whoami
+xargs yes
+"""
 
 
-def lab_images(paths: Paths, names: Sequence[str], arch: str, progress: Progress, *, go: Path, as_root: Sequence[str] = ()) -> list[Path]:
+def go_on_path() -> Path:
+    """The Go command of this computer. Raises LabError if there is none."""
+    found = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
+    if found is None:
+        raise LabError(
+            "The web application of the labs cannot be built", why="There is no Go compiler here.", fix="Install Go, then try again."
+        )
+    return Path(found)
+
+
+def lab_images(paths: Paths, names: Sequence[str], arch: str, progress: Progress, *, go: Callable[[], Path] = go_on_path) -> list[Path]:
     """The archives of the images `names` for `arch` (amd64, arm64), in that order; those not in the cache are made.
 
-    `go` is the Go command, `as_root` what to put before a command that needs root. Raises UsageError for a name the course
-    does not have, LabError if one cannot be made.
+    `go` finds the Go command, and is asked only if something must be built. Raises UsageError for a name the course does not
+    have, LabError if an image cannot be made.
     """
     for name in names:
         if name not in NAMES:
             raise UsageError(f"The course has no image {name!r}", why=f"It has {', '.join(NAMES)}.", fix="Mend `images:` in lab.yaml.")
-    maker = _Maker(paths, arch, progress, go, as_root)
-    return [maker.image(name) for name in names]
+    if names and arch not in oci.ARCHITECTURES:
+        raise LabError(
+            f"The lab images are not made for {arch}",
+            why=f"They are made for {' and '.join(oci.ARCHITECTURES)}.",
+            fix="Use a computer with a 64-bit Intel, AMD or Arm processor and a 64-bit system.",
+        )
+    maker = _Maker(paths, arch, go)
+    for kind in sorted({_kind(name) for name in names if not maker.path(name).is_file()}):
+        with progress.stage("Lab images", f"{kind}, made once", eta_s=_ETA_S):
+            maker.make(kind)
+    return [maker.path(name) for name in names]
 
 
 class _Maker:
-    """Makes images for one architecture, each only if the cache lacks it."""
+    """Makes the images for one architecture and keeps them in the cache."""
 
-    def __init__(self, paths: Paths, arch: str, progress: Progress, go: Path, as_root: Sequence[str]) -> None:
+    def __init__(self, paths: Paths, arch: str, go: Callable[[], Path]) -> None:
         self._source = paths.infra / "images"
         self._cache = paths.cache
         self._arch = arch
-        self._progress = progress
         self._go = go
-        self._as_root = as_root
 
-    def image(self, name: str) -> Path:
-        kind, _, version = name.partition("/")[2].partition(":")
-        sources = sorted((self._source / "web").glob("*")) if kind == "web" else []
-        path = self._cache / "images" / _content_hash(sources) / f"{name.replace('/', '-').replace(':', '-')}-{self._arch}.tar"
-        if not path.is_file():
-            self._progress(f"making the image {name}")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=path.parent, prefix=".making-") as scratch:
-                entries = self._web(Path(scratch)) if kind == "web" else self._tools(Path(scratch))
-                oci.write_image(path, name, entries, _web_config(version) if kind == "web" else _tools_config(version), arch=self._arch)
-        return path
+    def path(self, name: str) -> Path:
+        """Where the archive of an image is, or will be; another place as soon as anything it is made of changes."""
+        sources = sorted((self._source / _kind(name)).glob("*"))
+        return self._cache / "images" / _content_hash(sources) / f"{name.replace('/', '-').replace(':', '-')}-{self._arch}.tar"
+
+    def make(self, kind: str) -> None:
+        """Make all images of one kind."""
+        images = {name: self.path(name) for name in NAMES if _kind(name) == kind}
+        folder = next(iter(images.values())).parent
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".making-") as scratch:
+            entries = self._web(Path(scratch)) if kind == "web" else self._tools(Path(scratch))
+            for name, path in images.items():
+                oci.write_image(path, name, entries, _config(name), arch=self._arch)
 
     def _web(self, scratch: Path) -> list[Entry]:
         binary = self._build(self._source / "web", scratch / "web")
-        debian.unpack(_WEB_PACKAGES, self._arch, scratch / "packages.tar", as_root=self._as_root)
-        with tarfile.open(scratch / "packages.tar") as tar:
-            packages = debian.Packages(tar)
-            return [*_base(packages), File("/usr/bin/web", binary, mode=0o755)]
+        packages = debian.download(_WEB_PACKAGES, self._arch, scratch)
+        return [*_base(packages), File("/usr/bin/web", binary, mode=0o755)]
 
     def _tools(self, scratch: Path) -> list[Entry]:
-        debian.unpack(_TOOLS_PACKAGES, self._arch, scratch / "packages.tar", as_root=self._as_root)
-        with tarfile.open(scratch / "packages.tar") as tar:
-            packages = debian.Packages(tar)
-            certificates = b"".join(packages.read(path) for path in packages.below("/usr/share/ca-certificates"))
-            return [
-                *_base(packages),
-                *debian.program_files(packages, [*_TOOLS_PROGRAMS, "/bin/nc.openbsd"]),
-                Link("/usr/bin/nc", "nc.openbsd"),
-                File("/etc/ssl/openssl.cnf", packages.read("/etc/ssl/openssl.cnf")),
-                File("/etc/ssl/certs/ca-certificates.crt", certificates),
-                Link("/usr/lib/ssl/openssl.cnf", "/etc/ssl/openssl.cnf"),
-                Link("/usr/lib/ssl/certs", "/etc/ssl/certs"),
-                Link("/usr/lib/ssl/cert.pem", "/etc/ssl/certs/ca-certificates.crt"),
-            ]
+        packages = debian.download(_TOOLS_PACKAGES, self._arch, scratch)
+        certificates = b"".join(packages.read(path) for path in packages.below("/usr/share/ca-certificates"))
+        return [
+            *_base(packages),
+            *debian.program_files(packages, _TOOLS_PROGRAMS),
+            Link("/usr/bin/nc", "nc.openbsd"),
+            File("/etc/ssl/openssl.cnf", packages.read("/etc/ssl/openssl.cnf")),
+            File("/etc/ssl/certs/ca-certificates.crt", certificates),
+            Link("/usr/lib/ssl/openssl.cnf", "/etc/ssl/openssl.cnf"),
+            Link("/usr/lib/ssl/certs", "/etc/ssl/certs"),
+            Link("/usr/lib/ssl/cert.pem", "/etc/ssl/certs/ca-certificates.crt"),
+        ]
 
     def _build(self, source: Path, target: Path) -> Path:
         """Build the Go program in `source`."""
@@ -108,7 +125,7 @@ class _Maker:
             "GOTOOLCHAIN": "local",
             "GOWORK": "off",
         }
-        argv = [str(self._go), "build", "-ldflags", "-s -w -buildid=", "-o", str(target), "."]
+        argv = [str(self._go()), "build", "-ldflags", "-s -w -buildid=", "-o", str(target), "."]
         run(argv, timeout_s=_BUILD_S, env=env, cwd=source).check(
             "The web application of the labs could not be built",
             fix="Free some disk space in the cache and try again; `--debug` shows the compiler's output.",
@@ -119,7 +136,7 @@ class _Maker:
 def _base(packages: debian.Packages) -> Iterator[Entry]:
     """A small system: a shell and its commands, users by name, a place for temporary files."""
     yield File("/usr/bin/busybox", packages.read(_BUSYBOX), mode=0o755)
-    for applet in _APPLETS:
+    for applet in _APPLETS.split():
         yield Link(f"/usr/bin/{applet}", "busybox")
     for name in ("bin", "sbin", "lib", "lib64"):
         yield Link(f"/{name}", f"usr/{name}")
@@ -132,16 +149,19 @@ def _base(packages: debian.Packages) -> Iterator[Entry]:
     yield File("/etc/nsswitch.conf", b"hosts: files dns\n")
 
 
-def _web_config(version: str) -> ImageConfig:
-    # The version is a setting of the image, not another program: both versions share one layer, which a node stores once.
-    env = (*ImageConfig().env, f"WEB_VERSION={version}", "HOME=/home/course")
-    return ImageConfig(entrypoint=("/usr/bin/web",), env=env, user=_USER)
+def _kind(name: str) -> str:
+    """course/web:1 → web."""
+    return name.partition("/")[2].partition(":")[0]
 
 
-def _tools_config(version: str) -> ImageConfig:
+def _config(name: str) -> ImageConfig:
+    version = name.rpartition(":")[2]
+    env = (*ImageConfig().env, "HOME=/home/course")
+    if _kind(name) == "web":
+        # The version is a setting of the image, not another program: both versions share one layer, which a node stores once.
+        return ImageConfig(entrypoint=("/usr/bin/web",), env=(*env, f"WEB_VERSION={version}"), user=_USER)
     # Waits until told to stop, so that `kubectl exec` has something to go into; a bare sleep would not hear SIGTERM.
     wait = ("/bin/sh", "-c", "trap exit TERM; sleep infinity & wait")
-    env = (*ImageConfig().env, f"TOOLS_VERSION={version}", "HOME=/home/course")
     return ImageConfig(cmd=wait, env=env, user=_USER, workdir="/home/course")
 
 
@@ -152,15 +172,3 @@ def _content_hash(sources: Sequence[Path]) -> str:
         data = path.read_bytes()
         digest.update(f"{path.name} {len(data)}\n".encode() + data)
     return digest.hexdigest()[:16]
-
-
-def require_arch(machine: str) -> str:
-    """Our name (amd64, arm64) of what `uname -m` calls `machine`. Raises LabError for one that the images are not made for."""
-    names = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
-    if machine not in names:
-        raise LabError(
-            f"The lab images are not made for {machine}",
-            why="They are made for amd64 and arm64.",
-            fix="Use a machine with a 64-bit Intel, AMD or Arm processor and a 64-bit system.",
-        )
-    return names[machine]
