@@ -99,7 +99,7 @@ MACHINE_CALLS: dict[str, Callable[[LocalMachine, dict[str, Any], bytes], Answer]
     "put_file": _put_file,
     "put": lambda machine, args, body: (machine.put(args["path"], body, mode=args["mode"], owner=args["owner"]), b""),
     "get": lambda machine, args, _: (None, machine.get(args["path"], limit_bytes=args["limit_bytes"])),
-    "shell_argv": lambda machine, args, _: (machine.shell_argv_for(**args), b""),
+    "shell_argv": lambda machine, args, _: (machine.shell_argv(**args), b""),
     "state": lambda machine, _args, _body: (machine.state.value, b""),
     "start": lambda machine, _args, _body: (machine.start(), b""),
     "stop": lambda machine, _args, _body: (machine.stop(), b""),

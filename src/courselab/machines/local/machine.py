@@ -4,7 +4,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,11 +80,7 @@ class LocalMachine:
             raise self._not_running()
         return done
 
-    def shell_argv(self, argv: Sequence[str] = (), *, user: str = "student") -> list[str]:
-        return self.shell_argv_for(argv, user=user, terminal=sys.stdin.isatty() and sys.stdout.isatty())
-
-    def shell_argv_for(self, argv: Sequence[str], *, user: str, terminal: bool) -> list[str]:
-        """As shell_argv. `terminal`: whether the caller's standard input and output are one."""
+    def shell_argv(self, argv: Sequence[str] = (), *, user: str = "student", terminal: bool = True) -> list[str]:
         leader = self._running()
         return self._inside(leader, enter.shell(leader.pid, argv, user=user, terminal=terminal))
 

@@ -198,8 +198,7 @@ class RemoteMachine:
         value, size = reply.head["value"], reply.head["value"]["out"]
         return Completed(tuple(value["argv"]), value["code"], reply.body[:size], reply.body[size:], value["truncated"])
 
-    def shell_argv(self, argv: Sequence[str] = (), *, user: str = "student") -> list[str]:
-        terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    def shell_argv(self, argv: Sequence[str] = (), *, user: str = "student", terminal: bool = True) -> list[str]:
         found: list[str] = self.client.call("shell_argv", machine=self.name, argv=list(argv), user=user, terminal=terminal).head["value"]
         return [find_program("sudo") or "sudo", "--", *found]
 
