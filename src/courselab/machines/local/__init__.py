@@ -1,4 +1,5 @@
 """The provider `local`: systemd-nspawn machines on this Linux host. Not a security boundary: a learner is trusted not to break out."""
+
 from __future__ import annotations
 
 import os

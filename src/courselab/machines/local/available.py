@@ -1,4 +1,5 @@
 """Whether this computer can have machines of its own: looked up without changing anything, and without root."""
+
 from __future__ import annotations
 
 import os

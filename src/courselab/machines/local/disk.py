@@ -1,10 +1,11 @@
 """A machine's disk on the host: what it changed compared with its image, kept so that it changes in one step.
 
-    <machine>/disk → disks/ID       the one in use
-    <machine>/disks/ID/upper work/  what differs from the image (overlay)
-    <machine>/disks/ID/data/        folders that will themselves hold overlay mounts, which an overlay cannot
-    <machine>/snapshots/NAME/       upper and data as they were
+<machine>/disk → disks/ID       the one in use
+<machine>/disks/ID/upper work/  what differs from the image (overlay)
+<machine>/disks/ID/data/        folders that will themselves hold overlay mounts, which an overlay cannot
+<machine>/snapshots/NAME/       upper and data as they were
 """
+
 from __future__ import annotations
 
 import os

@@ -4,6 +4,7 @@ Ours are in one nft table that comes and goes as a whole. In nftables, accepting
 drops, and Docker, ufw and others drop what the host forwards. So each such chain gets one rule per bridge in front, marked with
 our table's name, and loses it again. Where br_netfilter is loaded those chains also see what machines of one lab say to each other.
 """
+
 from __future__ import annotations
 
 import json

@@ -3,6 +3,7 @@
 It reads calls from standard input and answers on standard output; each call has a thread of its own. When its input ends, the
 user's `lab` is gone: it ends too, with every command that is still running. A machine being made then is finished or removed later.
 """
+
 from __future__ import annotations
 
 import itertools

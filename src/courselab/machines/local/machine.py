@@ -1,4 +1,5 @@
 """One systemd-nspawn machine on this host. Needs root."""
+
 from __future__ import annotations
 
 import json

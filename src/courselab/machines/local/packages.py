@@ -1,4 +1,5 @@
 """The Debian packages that the host needs for machines: which are missing, and installing them once the user agrees."""
+
 from __future__ import annotations
 
 import os

@@ -1,4 +1,5 @@
 """The provider `local`, as root: systemd-nspawn machines on this Linux host."""
+
 from __future__ import annotations
 
 import re

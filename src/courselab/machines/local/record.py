@@ -1,4 +1,5 @@
 """What is remembered of a machine: machine.json in its folder, written before anything else of it exists."""
+
 from __future__ import annotations
 
 import json

@@ -2,6 +2,7 @@
 
 What there is to know about machines is read from the state folder, which the user may read, without any helper.
 """
+
 from __future__ import annotations
 
 import atexit

@@ -1,4 +1,5 @@
 """How `lab` and its helper under sudo talk: messages of JSON with raw bytes behind, each with its lengths in front."""
+
 from __future__ import annotations
 
 import json
