@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Sequence
@@ -10,6 +11,12 @@ from pathlib import Path
 from courselab.errors import UsageError
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# What could change or harm the one kernel that host and machines share: its clock, its modules, its hardware, its security rules.
+# Neither a machine nor a program that is sent into it has these; the latter would otherwise bring along all that the host's root may do.
+DROPPED_CAPABILITIES = (
+    "sys_time", "sys_module", "sys_rawio", "wake_alarm", "block_suspend", "sys_pacct", "mac_admin", "mac_override", "audit_control",
+    "audit_read",
+)  # fmt: skip
 # Its arguments: files to write itself into, `--`, the command. A group is joined before the namespaces, while the files can be seen.
 JOIN = 'while [ "$1" != -- ]; do echo 0 > "$1" || exit 125; shift; done; shift; exec "$@"'
 
@@ -39,15 +46,20 @@ def entering(leader: int, argv: Sequence[str], *, user: str, extra_env: Sequence
     environment = [f"HOME={home}", f"USER={user}", f"LOGNAME={user}", f"PATH={PATH}", "LANG=C.UTF-8", "SHELL=/bin/bash", *extra_env]
     become = [] if user == "root" else ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "--"]
     return [
+        "setpriv", f"--bounding-set={','.join(f'-{name}' for name in (*DROPPED_CAPABILITIES, 'sys_boot'))}", "--",
         "nsenter", f"--target={leader}", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--",
         "/usr/bin/env", "-i", "-C", home, *environment, *become, *argv,
     ]  # fmt: skip
 
 
-def by_login(leader: int, argv: Sequence[str], *, user: str, terminal: bool) -> list[str]:
-    """A login shell, or `argv` with its environment; with a terminal of the machine's own job control and the window's size work."""
-    shell = ["/bin/bash", "-l", *(["-c", 'exec "$@"', "bash", *argv] if argv else [])]
+def shell(leader: int, argv: Sequence[str], *, user: str, terminal: bool) -> list[str]:
+    """A login shell, or `argv` in its environment.
+
+    On a terminal it gets one of the machine's own, so that job control and the window's size work. Without one, what it prints
+    and what it complains about stay two streams.
+    """
+    login = ["/bin/bash", "--login", *(["-c", 'exec "$@"', "bash", *argv] if argv else [])]
     if not terminal:
-        return entering(leader, shell, user=user)
-    wrapped = ["script", "--quiet", "--flush", "--return", "--command", f"exec {shlex.join(shell)}", "/dev/null"]
-    return entering(leader, wrapped, user=user, extra_env=["TERM=xterm-256color"])
+        return entering(leader, login, user=user)
+    own_terminal = ["script", "--quiet", "--flush", "--return", "--command", f"exec {shlex.join(login)}", "/dev/null"]
+    return entering(leader, own_terminal, user=user, extra_env=[f"TERM={os.environ.get('TERM', 'xterm')}"])
