@@ -45,6 +45,7 @@ What a function is given, by argument name (all of it is frozen Evidence; only a
 Values that are secret (Secret data, passwords in env, tokens) are never in Evidence in clear. Compare them with `expect`: it
 compares keyed hashes, and says "ends with a newline" or "is base64 of base64" where that is the difference.
 """
+
 from __future__ import annotations
 
 from courselab.grade.authors import CheckerMistake, Failure, check, diagnose, fact, fail, partial, probe
@@ -72,6 +73,34 @@ from courselab.grade.expect import (
     where,
 )
 
-__all__ = ["ABSENT", "ANY", "CheckerMistake", "Expectation", "Failure", "Predicate", "all_of", "at_least", "at_most", "between", "check",
-           "condition", "contains", "diagnose", "duration", "each", "exactly", "expect", "fact", "fail", "image", "length", "not_",
-           "one_of", "partial", "probe", "quantity", "regex", "where"]
+__all__ = [
+    "ABSENT",
+    "ANY",
+    "CheckerMistake",
+    "Expectation",
+    "Failure",
+    "Predicate",
+    "all_of",
+    "at_least",
+    "at_most",
+    "between",
+    "check",
+    "condition",
+    "contains",
+    "diagnose",
+    "duration",
+    "each",
+    "exactly",
+    "expect",
+    "fact",
+    "fail",
+    "image",
+    "length",
+    "not_",
+    "one_of",
+    "partial",
+    "probe",
+    "quantity",
+    "regex",
+    "where",
+]

@@ -3,6 +3,7 @@
 A decorator attaches a mark to the function and returns it unchanged, so a checker file can be read, imported and tested like
 any other module. The loader (courselab.grade.load) finds the marks again; nothing is registered anywhere.
 """
+
 from __future__ import annotations
 
 import re
@@ -11,8 +12,24 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal, TypeVar
 
-__all__ = ["CheckMark", "CheckerMistake", "DiagnoseMark", "FactMark", "Failure", "Mark", "Part", "Partial", "ProbeMark",
-           "check", "diagnose", "fact", "fail", "marks_of", "partial", "probe"]
+__all__ = [
+    "CheckMark",
+    "CheckerMistake",
+    "DiagnoseMark",
+    "FactMark",
+    "Failure",
+    "Mark",
+    "Part",
+    "Partial",
+    "ProbeMark",
+    "check",
+    "diagnose",
+    "fact",
+    "fail",
+    "marks_of",
+    "partial",
+    "probe",
+]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Effect = Literal["observe", "disturb"]
@@ -181,11 +198,11 @@ class Part:
 class Partial:
     """Partial credit: every `with part(...)` block is tried, and the task earns the share of those that held.
 
-        with partial() as part:
-            with part("a CPU request"):
-                expect(container).matches({"resources": {"requests": {"cpu": ANY}}})
-            with part("a memory request", weight=2):
-                expect(container).matches({"resources": {"requests": {"memory": "64Mi"}}})
+    with partial() as part:
+        with part("a CPU request"):
+            expect(container).matches({"resources": {"requests": {"cpu": ANY}}})
+        with part("a memory request", weight=2):
+            expect(container).matches({"resources": {"requests": {"memory": "64Mi"}}})
     """
 
     done: list[Part] = field(default_factory=list[Part])

@@ -1,4 +1,5 @@
 """`expect(value).matches(pattern)`: the assertion that explains itself, and the predicates that may stand in a pattern."""
+
 from __future__ import annotations
 
 import re

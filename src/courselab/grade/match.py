@@ -3,6 +3,7 @@
 A pattern is a value with gaps: a dict asks only for the keys it names, a list asks only for the items it names (those with a
 `name` are found by it, others match any item), a leaf is equal by meaning (courselab.grade.meaning) or is a Predicate.
 """
+
 from __future__ import annotations
 
 import difflib

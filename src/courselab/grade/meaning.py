@@ -1,4 +1,5 @@
 """Values that are written differently and mean the same: quantities (100m = 0.1), image names, durations, numbers in quotes."""
+
 from __future__ import annotations
 
 import re

@@ -4,6 +4,7 @@ A secret value is replaced by {"$secret": {...}}: its length and keyed hashes of
 space, and base64-decoded once and twice. The key ("salt") belongs to one lab and is the same for all values of it, so equal
 values have equal hashes within a lab and nowhere else.
 """
+
 from __future__ import annotations
 
 import base64
