@@ -47,7 +47,8 @@ class Cluster:
         kind = self._open(kind)
         found = self._world.find(kind, name, namespace)
         if found is None and kind in self._record.trimmed:
-            raise NotCollected(f"Only the first {len(self._world.objects(kind))} objects of kind {kind} were looked at, there are too many.")
+            looked_at = len(self._world.objects(kind))
+            raise NotCollected(f"There are too many objects of kind {kind}: only the first {looked_at} were looked at.")
         if found is not None:
             self._record.saw(found)
         return found
