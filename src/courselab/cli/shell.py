@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from courselab.cli.app import App, debug_option
+from courselab.cli.app import App, debug_option, on_terminal
 from courselab.process import become
 from courselab.session.context import running_machine
 
@@ -21,5 +21,4 @@ def command(machine: str | None, words: tuple[str, ...], chapter: str | None, ro
     lab = app.meant(chapter)
     state = app.started(lab)
     target = running_machine(app.context_of(state), state, machine or "")
-    argv = target.shell_argv(words, user="root" if root else "student")
-    become(argv)
+    become(target.shell_argv(words, user="root" if root else "student", terminal=on_terminal()))

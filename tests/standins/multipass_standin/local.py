@@ -14,6 +14,7 @@ from courselab.machines.local import enter
 from courselab.machines.local.machine import LocalMachine
 from courselab.machines.local.provider import LocalProvider
 from courselab.paths import find_paths
+from courselab.progress import Silent
 from multipass_standin.image import variant
 from multipass_standin.world import Instance
 
@@ -27,7 +28,7 @@ class LocalEngine:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self._provider = LocalProvider(variant(find_paths(), home))
+        self._provider = LocalProvider(variant(find_paths(), home), Silent(), lambda _: True)
 
     def prepare(self) -> None:
         """The image, made once."""
@@ -82,8 +83,8 @@ class LocalEngine:
         copy = self._machine(instance.name)
         copy.stop()
         for part in ("upper", "data"):
-            process.run(["rm", "-rf", str(copy.folder / part)], timeout_s=60)
-            from_to = [str(self._machine(source).folder / part), str(copy.folder / part)]
+            process.run(["rm", "-rf", str(copy.disk.current / part)], timeout_s=60)
+            from_to = [str(self._machine(source).disk.current / part), str(copy.disk.current / part)]
             process.run(["cp", "--archive", *from_to], timeout_s=600).check("The clone could not be made")
         return address
 
@@ -93,8 +94,8 @@ class LocalEngine:
         shell = ["/bin/bash", "-c", command]
         if terminal:
             return subprocess.call(machine.shell_argv(shell, user="ubuntu"))
-        argv = machine._inside(enter.entering(machine._pid(), shell, user="ubuntu"))
-        return subprocess.call(argv)
+        leader = machine._running()
+        return subprocess.call(machine._inside(leader, enter.entering(leader.pid, shell, user="ubuntu")))
 
     def ask(self, name: str, command: str, *, input: bytes | None = None) -> process.Completed:
         """Run a shell command as ubuntu for the stand-in itself."""

@@ -1,5 +1,7 @@
 """The host's kernel settings: what machines need is set before the first one starts, and put back after the last one ended.
 
+Also one kernel module: nodes need br_netfilter, which would change what every bridge of the host does unless told not to.
+
 The record is shared by all state folders of this host and lives in /run, which like the settings themselves does not outlast a
 reboot. It names the boot, in case /run is on a disk.
 """
@@ -14,13 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from courselab import files
+from courselab import files, process
+from courselab.machines.local.names import BRIDGES
+from courselab.machines.local.packages import find_program
 
 RUN = Path("/run/courselab")
 SYSCTLS = Path("/proc/sys")
 # What we set: machines reach the outside through this host; and many machines share the limits of one root user.
 FORWARD = {"net/ipv4/ip_forward": 1}
 AT_LEAST = {"fs/inotify/max_user_instances": 1024, "fs/inotify/max_user_watches": 524288}
+BRIDGE_FILTER = "br_netfilter"
+BRIDGE_CALLS = tuple(f"net/bridge/bridge-nf-call-{kind}" for kind in ("iptables", "ip6tables", "arptables"))
 # What K3s, a kubelet or a bridge might change. Machines see plain files instead, so this is the second lock on the same door.
 WATCHED = (
     "kernel/panic", "kernel/panic_on_oops", "kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes", "kernel/keys/maxkeys",
@@ -30,22 +36,39 @@ WATCHED = (
 )  # fmt: skip
 
 
+def other_bridges() -> set[str]:
+    """The host's bridges that are not ours."""
+    shown = process.run(["ip", "-json", "link", "show", "type", "bridge"], timeout_s=10)
+    names: list[str] = [link.get("ifname", "") for link in json.loads(shown.stdout or b"[]")]
+    return {name for name in names if name and not name.startswith(BRIDGES)}
+
+
 @dataclass(frozen=True)
 class HostSettings:
     """Kernel settings of this host on behalf of the machines of one state folder (`user`)."""
 
     user: str
+    machines: Path  # of this user
     boot: str
     run: Path = RUN
     sysctls: Path = SYSCTLS
+    bridges: Callable[[], set[str]] = other_bridges
 
     def borrow(self) -> None:
         """Record the settings unless somebody already did during this boot, and set what machines need. Call before a start."""
         with self._locked():
             record = self._record()
-            users = {*record.get("users", []), self.user}
-            before = record.get("before") or self._read()
-            self._write({"boot": self.boot, "users": sorted(users), "before": before})  # on disk first: a crash must not lose it
+            now = {
+                "boot": self.boot,
+                "users": {**record.get("users", {}), self.user: str(self.machines)},
+                "before": record.get("before") or self._read(),
+                "bridges": record.get("bridges", sorted(self.bridges())),
+                "loads": record.get("loads", not self._has(BRIDGE_CALLS[0])),
+            }
+            if now != record:
+                self._write(now)  # on disk first: a crash must not lose it
+            if not self._has(BRIDGE_CALLS[0]):
+                self._load_bridge_filter()
             for name, value in FORWARD.items():
                 self._set(name, str(value))
             for name, least in AT_LEAST.items():
@@ -53,19 +76,36 @@ class HostSettings:
                 if current is not None and int(current) < least:
                     self._set(name, str(least))
 
-    def give_back(self, still_used: Callable[[str], bool]) -> None:
+    def give_back(self, still_used: Callable[[str, Path], bool]) -> None:
         """Say that `user` has no running machine any more. After the last user everything is put back as it was.
 
-        `still_used` tells of another user's key whether it has running machines: a state folder may have vanished.
+        `still_used` tells of another user's key and folder whether it has any machines: a state folder may have vanished.
         """
         with self._locked():
             record = self._record()
-            users = [user for user in record.get("users", []) if user != self.user and still_used(user)]
+            others = {user: folder for user, folder in record.get("users", {}).items() if user != self.user}
+            users = {user: folder for user, folder in others.items() if still_used(user, Path(folder))}
             if users:
                 self._write({**record, "users": users})
                 return
-            self._restore(record.get("before", {}))
+            before = dict(record.get("before", {}))
+            if self.bridges() - set(record.get("bridges", [])):
+                # Docker or the like came meanwhile and relies on forwarding, which it found switched on.
+                before = {name: value for name, value in before.items() if not name.endswith("forward") and "/forwarding" not in name}
+            self._restore(before)
+            if record.get("loads"):
+                self._modprobe("--remove", "--quiet", BRIDGE_FILTER)
             self._file.unlink(missing_ok=True)
+
+    def _load_bridge_filter(self) -> None:
+        """Have it for the machines without letting it change the host's own bridges."""
+        self._modprobe("--quiet", BRIDGE_FILTER)
+        for name in BRIDGE_CALLS:
+            self._set(name, "0")
+
+    def _modprobe(self, *words: str) -> None:
+        if modprobe := find_program("modprobe"):
+            process.run([modprobe, *words], timeout_s=30)  # a kernel without modules has it built in or does without
 
     def _restore(self, before: Mapping[str, str]) -> None:
         # ip_forward first: writing it sets every interface's own forwarding, which then gets its own value again.
@@ -84,8 +124,11 @@ class HostSettings:
         except OSError:
             return None
 
+    def _has(self, name: str) -> bool:
+        return (self.sysctls / name).exists()
+
     def _set(self, name: str, value: str) -> None:
-        if (self.sysctls / name).exists():
+        if self._has(name):
             (self.sysctls / name).write_text(value)
 
     @property

@@ -71,9 +71,9 @@ class Inside:
         return self._ended(done, tuple(argv))
 
     def shell_argv(self, argv: Sequence[str], *, user: str) -> list[str]:
-        """The host command that opens a login shell, or runs `argv`, on this terminal."""
-        program = list(argv) or ["/bin/bash", "-l"]
-        return ["multipass", "exec", "-n", self.name, "--", *_as_user(user, "TERM=xterm-256color"), *program]
+        """The host command that opens a login shell, or runs `argv` with its environment, on this terminal."""
+        login = ["/bin/bash", "--login", *(["-c", 'exec "$@"', "bash", *argv] if argv else [])]
+        return ["multipass", "exec", "-n", self.name, "--", *_as_user(user, "TERM=xterm-256color"), *login]
 
     def send(self, source: bytes | Path, target: str) -> None:
         """Copy a file, large or not, to `target`, which Multipass's own user must be able to write."""
