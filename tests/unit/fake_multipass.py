@@ -75,7 +75,7 @@ class FakeMultipass:
             self.states[words[1]] = "Running"
         elif verb == "stop":
             self.states[words[-1]] = "Stopped"
-        elif verb == "delete" and "." not in words[-1]:
+        elif verb == "delete" and "." not in words[1]:
             if self.states.pop(words[-1], None) is None:
                 return done(2, err=f'delete failed: The following errors occurred:\ninstance "{words[-1]}" does not exist\n')
         elif verb == "exec":
@@ -104,7 +104,7 @@ def spec(name: str = "k3s-02-server", **more: object) -> MachineSpec:
 def real_shell(folder: Path) -> Answer:
     """What `exec` runs, run by a shell of this computer: who should run it, and with what environment, is left out."""
     (folder / "sudo").write_text(
-        '#!/bin/sh\nwhile [ "$1" != env ]; do shift; done\nshift 3\nwhile [ "${1%%=*}" != "$1" ]; do shift; done\nexec "$@"\n'
+        '#!/bin/sh\nwhile [ "$1" != env ]; do shift; done\nshift 4\nwhile [ "${1%%=*}" != "$1" ]; do shift; done\nexec "$@"\n'
     )
     (folder / "sudo").chmod(0o755)
     env = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}

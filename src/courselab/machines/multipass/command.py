@@ -89,9 +89,10 @@ class Command:
         """A running machine's own address; "" when it has none that can be used (yet)."""
         try:
             return self._read(lambda text: answers.address_in_info(text, name), "info", name, *_JSON)
-        except MultipassUnreachable:
-            raise
-        except LabError:  # `info` fails as a whole when ssh does (multipass #4527)
+        except LabError as error:
+            if getattr(error, "kind", "") in ("deadline", "daemon", "gone"):
+                raise
+            # `info` fails as a whole when ssh does (multipass #4527)
             return self._read(lambda text: answers.address_in_list(text, name), "list", *_JSON)
 
     def snapshots(self, name: str) -> Sequence[str]:

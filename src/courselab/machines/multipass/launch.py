@@ -20,6 +20,7 @@ _T = TypeVar("_T")
 IMAGE = "24.04"  # pinned: what `lts` and no name at all mean changes
 LAUNCH_S = 900  # for Multipass: download, boot and cloud-init, each
 _PURGE_S = 120.0
+_JUST_NOW_S = 1.0
 _COMES_UP = (MachineState.RUNNING, MachineState.STARTING)
 # After these the machine may still come up by itself.
 _WORTH_A_LOOK = ("deadline", "slow", "cloud-init", "no-answer", "preparing")
@@ -61,7 +62,7 @@ class Launcher:
 
     def bring_up(self, spec: MachineSpec, user_data: bytes, setup: bytes) -> None:
         """Make sure the machine runs and is set up. Raises LabError and leaves none, if it cannot be had."""
-        seen = self.glance.at(spec.name)
+        seen = self.glance.at(spec.name, max_age_s=_JUST_NOW_S)
         if seen and seen.state not in _COMES_UP:
             self.purge(spec.name)
             seen = None
