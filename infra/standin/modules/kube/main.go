@@ -41,11 +41,18 @@ var components = map[string]func(ctx context.Context, args []string) error{
 	"kube-apiserver":          runAPIServer,
 	"kube-controller-manager": runControllerManager,
 	"kube-scheduler":          runScheduler,
-	"kube-proxy":              func(ctx context.Context, args []string) error { return runCommand(ctx, proxy.NewProxyCommand(), args) },
+	"kube-proxy": func(ctx context.Context, args []string) error {
+		<-apiReady
+		return runCommand(ctx, proxy.NewProxyCommand(), args)
+	},
 	"kubelet": func(ctx context.Context, args []string) error {
 		return runCommand(ctx, kubelet.NewKubeletCommand(ctx), args)
 	},
 }
+
+// apiReady is closed when the API server may be used. What a component can make before then, it makes before: its keys
+// above all, while the API server waits for its datastore.
+var apiReady = make(chan struct{})
 
 func main() {
 	name := filepath.Base(os.Args[0])
@@ -66,10 +73,12 @@ func main() {
 	}
 }
 
-// start is one line of standard input: a component to start with its flags, or a change of the garbage collector's pace.
-type start struct {
+// order is one line of standard input: a component to start with its flags, the news that the API server is ready, or a
+// change of the garbage collector's pace.
+type order struct {
 	Component string
 	Args      []string
+	APIReady  bool
 	GCPercent int
 }
 
@@ -81,34 +90,27 @@ func node(ctx context.Context) int {
 		lines := bufio.NewReader(os.Stdin)
 		decoder := json.NewDecoder(lines)
 		for {
-			var next start
+			var next order
 			if err := decoder.Decode(&next); err != nil {
 				ended <- fmt.Errorf("end of input: %w", err)
 				return
 			}
-			if next.GCPercent != 0 {
+			switch run, known := components[next.Component]; {
+			case known:
+				go func() { ended <- fmt.Errorf("%s ended: %v", next.Component, run(ctx, next.Args)) }()
+			case next.APIReady:
+				close(apiReady)
+			case next.GCPercent != 0:
 				debug.SetGCPercent(next.GCPercent)
-				continue
-			}
-			run, known := components[next.Component]
-			if !known {
+			default:
 				ended <- fmt.Errorf("no component is called %q", next.Component)
-				return
 			}
-			go func() { ended <- fmt.Errorf("%s ended: %w", next.Component, orNothing(run(ctx, next.Args))) }()
 		}
 	}()
 	err := <-ended
 	fmt.Fprintln(os.Stderr, "kube node:", err)
 	time.Sleep(10 * time.Millisecond) // let the last log lines out
 	return 1
-}
-
-func orNothing(err error) error {
-	if err == nil {
-		return fmt.Errorf("no error")
-	}
-	return err
 }
 
 func runCommand(ctx context.Context, command *cobra.Command, args []string) error {
@@ -160,6 +162,7 @@ func runControllerManager(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	<-apiReady
 	return manager.Run(ctx, config.Complete())
 }
 
@@ -172,5 +175,6 @@ func runScheduler(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	<-apiReady
 	return scheduler.Run(ctx, config, sched)
 }

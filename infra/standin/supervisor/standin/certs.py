@@ -43,7 +43,8 @@ def ensure_server(node_name: str, node_ip: str, sans: Sequence[str], cluster_dom
     for authority in ("client", "server", "request-header"):
         ensure_authority(authority)
     service = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", f"kubernetes.default.svc.{cluster_domain}"]
-    names = [*service, *sans, "127.0.0.1", "::1", "localhost", node_name, node_ip, service_ip]
+    here = ["127.0.0.1", "::1", "localhost"]
+    names = [*service, *sans, *here, node_name, node_ip, service_ip]
     masters = ["system:masters"]
     for wanted in (
         Wanted(layout.TLS / "client-admin", "client", "system:admin", masters),
@@ -54,6 +55,10 @@ def ensure_server(node_name: str, node_ip: str, sans: Sequence[str], cluster_dom
         Wanted(layout.TLS / "client-kube-proxy", "client", "system:kube-proxy"),
         Wanted(layout.TLS / "client-auth-proxy", "request-header", "system:auth-proxy"),
         Wanted(layout.TLS / "serving-kube-apiserver", "server", "kube-apiserver", usage=SERVER, sans=names),
+        *(
+            Wanted(layout.TLS / component / component, "server", component, usage=SERVER, sans=here)
+            for component in ("kube-controller-manager", "kube-scheduler")
+        ),
     ):
         ensure(wanted)
     service_key = layout.TLS / "service.key"

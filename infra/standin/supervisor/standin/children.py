@@ -72,6 +72,10 @@ class Node:
         arguments = [f"--{name}={value}" for name, value in flags.items()]
         self._tell({"Component": component, "Args": arguments + [f"--{text}" for text in extra]})
 
+    def api_is_ready(self) -> None:
+        """Let the components go that wait for the API server."""
+        self._tell({"APIReady": True})
+
     def pace_garbage_collector(self, percent: int) -> None:
         """Set GOGC from now on: high while starting, when time counts; lower afterwards, when memory does."""
         self._tell({"GCPercent": percent})

@@ -25,7 +25,7 @@ from .files import link, write
 GC_WHILE_STARTING, GC_AFTERWARDS = 400, 75  # percent of the live heap
 STARTING_S = 30.0
 SCAN_EVERY_S = 3.0
-DATABASE_OPTIONS = "_journal_mode=WAL&_busy_timeout=30000&_synchronous=NORMAL&_txlock=immediate&cache=shared"
+DATABASE_OPTIONS = "_journal_mode=WAL&_busy_timeout=30000&_synchronous=NORMAL&_txlock=immediate&_stmt_cache_size=20&cache=shared"
 
 
 class Stopping(Exception):
@@ -73,12 +73,15 @@ class Server:
         self._in_background("images", self._import_images)
         components.write_kubelet_config(config)
         self._configure_network()
-        Api().wait_until("/readyz", self._check)
-        notify("READY=1")
         kube.run("kube-controller-manager", components.controller_manager(config), config.extra("kube-controller-manager-arg"))
-        kube.run("kubelet", components.kubelet(config), config.extra("kubelet-arg"))
         kube.run("kube-scheduler", components.scheduler(config), config.extra("kube-scheduler-arg"))
         kube.run("kube-proxy", components.kube_proxy(config), config.extra("kube-proxy-arg"))
+        api = Api()
+        api.wait_until("/livez/ping", self._check)
+        kube.run("kubelet", components.kubelet(config), config.extra("kubelet-arg"))
+        api.wait_until("/readyz", self._check)
+        kube.api_is_ready()
+        notify("READY=1")
         self._in_background("node", self._describe_node)
         self._in_background("deploy", self._deploy)
         self._kube, self._started = kube, time.monotonic()
