@@ -6,6 +6,7 @@
 
 Raising one prints nothing and ends nothing: only the command line does that.
 """
+
 from __future__ import annotations
 
 

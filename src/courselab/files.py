@@ -1,4 +1,5 @@
 """Writing files so that a power cut leaves the old content or the new, never half of it."""
+
 from __future__ import annotations
 
 import json

@@ -2,6 +2,7 @@
 
 `LAB_HOME` moves state, cache and config together (tests use it); `LAB_CACHE` moves the cache alone.
 """
+
 from __future__ import annotations
 
 import os

@@ -1,4 +1,5 @@
 """Running other programs: always an argument list, always a deadline, standard input always closed or given, output always bounded."""
+
 from __future__ import annotations
 
 import os

@@ -1,4 +1,5 @@
 """The Machine and Provider interfaces. Providers (local, multipass, …) implement them; nothing else knows how a machine is made."""
+
 from __future__ import annotations
 
 import enum

@@ -1,0 +1,124 @@
+"""What the verbs share: options, the lab that is meant, the provider of machines, asking before something is lost."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+from courselab.cli.console import stage_display
+from courselab.course import Catalog, Lab
+from courselab.errors import LabError, UsageError
+from courselab.machines import Provider
+from courselab.paths import Paths, find_paths
+from courselab.progress import Progress
+from courselab.session.context import Context
+from courselab.session.store import LabState, Store
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def json_option(command: _Command) -> _Command:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")(command)
+
+
+def yes_option(command: _Command) -> _Command:
+    return click.option("--yes", "-y", is_flag=True, help="Do not ask.")(command)
+
+
+def on_option(command: _Command) -> _Command:
+    return click.option("--on", "provider", metavar="PROVIDER", help="Where machines come from (see `lab doctor`).")(command)
+
+
+def debug_option(command: _Command) -> _Command:
+    return click.option("--debug", is_flag=True, expose_value=False, help="When something fails, show all there is to know.")(command)
+
+
+def chapter_argument(command: _Command) -> _Command:
+    return click.argument("chapter", required=False, metavar="[NN]", shell_complete=_complete_chapter)(command)
+
+
+def _complete_chapter(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    return [chapter for chapter in Catalog(find_paths().course).chapters() if chapter.startswith(incomplete)]
+
+
+@dataclass(frozen=True)
+class App:
+    """One run of the command: the folders, the labs, and how the user wants to be asked."""
+
+    paths: Paths
+    catalog: Catalog
+    store: Store
+    progress: Progress
+    yes: bool
+
+    @classmethod
+    def here(cls, *, yes: bool = False) -> App:
+        _refuse_sudo()
+        paths = find_paths()
+        return cls(paths, Catalog(paths.course), Store(paths), stage_display(), yes)
+
+    def meant(self, chapter: str | None, *, say: bool = True) -> Lab:
+        """The lab of a chapter or, without one, the only running lab, else the one used last; says which."""
+        if chapter:
+            return self.catalog.find(chapter)
+        states = [state for name in self.store.chapters() if (state := self.store.load(name))]
+        if not states:
+            raise UsageError("No lab is started", why="Without a chapter, the lab that runs is meant.", fix="lab start 02")
+        running = [state for state in states if state.phase.value == "ready"]
+        state = running[0] if len(running) == 1 else max(states, key=lambda one: one.used_at)
+        lab = self.catalog.find(state.chapter)
+        if say and (len(states) > 1 or sys.stderr.isatty()):
+            print(f"Lab {lab.chapter}: {lab.title}", file=sys.stderr)
+        return lab
+
+    def started(self, lab: Lab) -> LabState:
+        """The state of a lab that was started. Raises UsageError if it was not."""
+        state = self.store.load(lab.chapter)
+        if state is None:
+            raise UsageError(f"Lab {lab.chapter} is not started", why="There is no cluster of it.", fix=f"lab start {lab.chapter}")
+        return state
+
+    def context(self, provider: Provider) -> Context:
+        return Context(self.paths, self.store, provider, self.progress)
+
+    def context_of(self, state: LabState) -> Context:
+        """The context of a started lab, with the provider that has its machines."""
+        return self.context(self.provider(state.provider))
+
+    def provider(self, wish: str | None) -> Provider:
+        """The provider called `wish`, or the first usable one."""
+        from courselab.machines.choose import choose_provider
+
+        return choose_provider(self.paths, self.progress, wish or os.environ.get("LAB_PROVIDER", ""), ask=self.agree)
+
+    def agree(self, question: str) -> bool:
+        """Ask about something that adds to the computer. Root without a terminal agrees, as does --yes."""
+        if self.yes:
+            return True
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return os.geteuid() == 0
+        return click.confirm(question, default=True, err=True)
+
+    def confirm(self, question: str) -> None:
+        """Ask before something cannot be undone. Without a terminal and without --yes it is refused."""
+        if self.yes:
+            return
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise UsageError(
+                "This would remove something", why=f"{question} There is no terminal to ask on.", fix="Add --yes if you want it."
+            )
+        if not click.confirm(question, default=False, err=True):
+            raise LabError("Nothing was changed", why="The answer was no.")
+
+
+def _refuse_sudo() -> None:
+    """`sudo lab …` would leave root's files in the learner's folders."""
+    if hasattr(os, "geteuid") and os.geteuid() == 0 and os.environ.get("SUDO_UID", "0") != "0":
+        raise UsageError(
+            "Run lab without sudo", why="It asks for sudo itself, only for what needs it.", fix="The same command, without sudo."
+        )

@@ -1,0 +1,116 @@
+"""The command itself: finds the verb's module only when it is needed, and is the one place where errors are shown and processes end."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from courselab import __version__
+from courselab.cli.failure import show_bug, show_error
+from courselab.errors import LabError
+
+# verb → what `lab --help` says about it. The verb's module is courselab.cli.<verb>, its command is called `command`.
+SECTIONS: dict[str, dict[str, str]] = {
+    "Working on a lab": {
+        "list": "Show the chapters and how far you are.",
+        "start": "Start a chapter's lab.",
+        "tasks": "Show what there is to do.",
+        "check": "Check your work and say what is missing, and why.",
+        "hint": "Get the next hint for a task.",
+        "status": "Show the running labs and their machines.",
+        "shell": "Open a shell on a lab machine.",
+        "kubectl": "Run kubectl in the lab's cluster.",
+        "env": "Print the lab's variables for your own shell.",
+        "solution": "Show the solution of a task you have solved.",
+    },
+    "A lab's life": {
+        "stop": "Shut a lab down and keep everything.",
+        "resume": "Start a stopped lab again.",
+        "reset": "Make a lab anew; your files stay.",
+        "delete": "Remove a lab and its machines; your files stay.",
+        "doctor": "See what this computer can run, and what is missing.",
+    },
+    "Working on the course": {
+        "lint": "Check that all labs are well-formed.",
+        "test": "Run the tests.",
+        "completion": "Print completion for bash, zsh or fish.",
+    },
+}
+VERBS = {verb: says for verbs in SECTIONS.values() for verb, says in verbs.items()}
+
+
+class Lab(click.Group):
+    """A group whose verbs are imported when they are called, so that `lab --help` stays instant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        return importlib.import_module(f"courselab.cli.{cmd_name}").command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in VERBS and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], VERBS, n=1)
+            raise click.UsageError(f"there is no verb {args[0][:40]!r}." + (f" Did you mean `lab {near[0]}`?" if near else ""))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for section, verbs in SECTIONS.items():
+            with formatter.section(section):
+                formatter.write_dl(list(verbs.items()))
+
+
+@click.group(cls=Lab, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+@click.version_option(__version__, prog_name="lab")
+def lab() -> None:
+    """A course on K3s whose every chapter comes with a real cluster.
+
+    Begin with:  lab start 02   then work, and:  lab check
+    """
+
+
+def main() -> NoReturn:
+    """Run the command and end the process with the designed exit code."""
+    debug = "--debug" in sys.argv
+    try:
+        code = lab.main(prog_name="lab", standalone_mode=False)
+        sys.stdout.flush()
+        _leave(code if isinstance(code, int) else 0)
+    except click.exceptions.Exit as ended:
+        _leave(ended.exit_code)
+    except click.UsageError as wrong:
+        path = wrong.ctx.command_path if wrong.ctx else "lab"
+        show_error(wrong.format_message().rstrip("."), fix=f"`{path} --help` shows how it is used.")
+        _leave(2)
+    except click.ClickException as wrong:
+        show_error(wrong.format_message())
+        _leave(2)
+    except LabError as error:
+        show_error(error.what, error.why, error.fix, docs=error.docs, detail=error.detail if debug else "")
+        _leave(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        print("\nInterrupted. The same command goes on where it stopped.", file=sys.stderr)
+        _leave(130)
+    except BrokenPipeError:
+        _leave(141)  # the reader of our output went away, as in `lab list | head`
+    except Exception as bug:
+        show_bug(bug, debug=debug)
+        _leave(4)
+
+
+def _leave(code: int) -> NoReturn:
+    """End at once: threads that wait for a machine must not hold the user's prompt."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (BrokenPipeError, ValueError):
+        pass
+    os._exit(code)

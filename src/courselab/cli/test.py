@@ -1,0 +1,28 @@
+"""`lab test`: the tests, and what they need."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import click
+
+from courselab.cli.app import App
+
+_FOLDERS = ("unit", "integration", "browser")
+_LONGEST_S = 4 * 3600
+
+
+@click.command("test", context_settings={"ignore_unknown_options": True}, epilog="Example:  ./lab test unit")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def command(words: tuple[str, ...]) -> int:
+    """Run the tests: unit, integration, browser, or all. Other words go to pytest."""
+    app = App.here(yes=True)
+    tests = app.paths.course / "tests"
+    wanted = [word for word in words if word in _FOLDERS] or [folder for folder in _FOLDERS if any((tests / folder).glob("test_*.py"))]
+    rest = [word for word in words if word not in _FOLDERS]
+    if any((tests / folder).glob("test_*.py") for folder in wanted if folder != "unit"):
+        print("These tests start real machines; the first run builds everything they need.", file=sys.stderr)
+    argv = [sys.executable, "-m", "pytest", *(str(tests / folder) for folder in wanted), *rest]
+    return subprocess.run(argv, cwd=app.paths.course, timeout=_LONGEST_S, check=False, env={**os.environ, "PYTHONSAFEPATH": "1"}).returncode

@@ -1,0 +1,169 @@
+"""Reaching a cluster's API: the one place that knows the official `kubernetes` client.
+
+Objects stay plain dicts, and no discovery is done: paths are known, and a lab's cluster must answer in milliseconds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from courselab.errors import LabError, Unreachable
+
+Object = dict[str, Any]
+_CONNECT_S = 3.0
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Where the API serves a kind: `path` is "api/v1" or "apis/apps/v1", `plural` the resource's name there."""
+
+    name: str
+    path: str
+    plural: str
+    namespaced: bool = True
+
+    def url(self, namespace: str | None = None, name: str | None = None) -> str:
+        """The path of this kind's list, or of one object; without a namespace, of all namespaces."""
+        inside = f"namespaces/{namespace}/" if self.namespaced and namespace else ""
+        return f"/{self.path}/{inside}{self.plural}" + (f"/{name}" if name else "")
+
+
+class ApiError(LabError):
+    """The API answered, with an error. `status` is the HTTP status, `reason` Kubernetes' word for it ("NotFound")."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(
+            f"The cluster refused a request ({status} {reason})", why=message[:500], fix="`lab status` shows how the cluster is."
+        )
+        self.status = status
+        self.reason = reason
+
+
+class Api:
+    """A cluster's API, reached with the credentials of a kubeconfig. Safe to use from several threads."""
+
+    def __init__(self, kubeconfig: Mapping[str, Any]) -> None:
+        from kubernetes import client as kubernetes_client
+        from kubernetes import config, dynamic
+
+        settings: Any = cast(Any, kubernetes_client).Configuration()
+        settings.retries = False  # we retry where it makes sense, and say so
+        settings.proxy = None  # a lab's machines are never behind the user's proxy
+        settings.connection_pool_maxsize = 16
+        client = cast(Any, config).new_client_from_config_dict(dict(kubeconfig), persist_config=False, client_configuration=settings)
+        self._rest: Any = client
+        self._dynamic: Any = cast(Any, dynamic).DynamicClient(client, discoverer=lambda *_: None)  # pyright: ignore[reportUnknownLambdaType]
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        query: Mapping[str, str] | None = None,
+        timeout_s: float = 10.0,
+        content: str | None = None,
+    ) -> Object:
+        """One request, its answer as a dict. Raises ApiError for an answer that is an error, Unreachable for none."""
+        response = self._send(method, path, body=body, query=query, timeout_s=timeout_s, content=content)
+        return json.loads(response.data or b"{}")
+
+    def get(self, path: str, *, timeout_s: float = 10.0, **query: str) -> Object:
+        """GET `path`; keywords become the query."""
+        return self.request("get", path, query=query, timeout_s=timeout_s)
+
+    def apply(self, kind: Kind, obj: Object, *, manager: str = "courselab") -> Object:
+        """Server-side apply of one object."""
+        meta = obj["metadata"]
+        path = kind.url(meta.get("namespace", "default"), meta["name"])
+        return self.request(
+            "patch", path, body=obj, query={"fieldManager": manager, "force": "true"}, content="application/apply-patch+yaml"
+        )
+
+    def watch(self, path: str, *, timeout_s: float, **query: str) -> Iterator[Object]:
+        """The objects at `path` and then every change, as watch events, until `timeout_s` seconds are over or the server ends it.
+
+        Without a resourceVersion the server first sends an ADDED event per existing object.
+        """
+        query = {"watch": "true", "timeoutSeconds": str(max(1, int(timeout_s))), "allowWatchBookmarks": "true", **query}
+        response = self._send("get", path, query=query, timeout_s=timeout_s + 2, stream=True)
+        try:
+            for line in _lines(response):
+                event = json.loads(line)
+                if event.get("type") == "ERROR":
+                    status = event.get("object", {})
+                    raise ApiError(int(status.get("code", 500)), str(status.get("reason", "")), str(status.get("message", "")))
+                yield event
+        except (OSError, ValueError) as broken:
+            raise _unreachable(broken) from broken
+        except Exception as broken:
+            if type(broken).__module__.startswith("urllib3"):
+                raise _unreachable(broken) from broken
+            raise
+        finally:
+            response.close()
+
+    def close(self) -> None:
+        """Let the connections go."""
+        self._rest.rest_client.pool_manager.clear()
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        query: Mapping[str, str] | None = None,
+        timeout_s: float,
+        content: str | None = None,
+        stream: bool = False,
+    ) -> Any:
+        from kubernetes.client.exceptions import ApiException  # pyright: ignore[reportMissingTypeStubs]
+        from urllib3.exceptions import HTTPError
+
+        extra: dict[str, Any] = {"content_type": content} if content else {}
+        try:
+            return self._dynamic.request(
+                method,
+                path,
+                body=body,
+                query_params=list((query or {}).items()),
+                serialize=False,
+                _request_timeout=(_CONNECT_S, timeout_s),
+                **extra,
+            )
+        except ApiException as refused:
+            raise _api_error(refused) from refused
+        except (HTTPError, OSError) as broken:
+            raise _unreachable(broken) from broken
+        except Exception as refused:
+            if hasattr(refused, "status") and hasattr(refused, "body"):  # the dynamic client's own exceptions
+                raise _api_error(refused) from refused
+            raise
+
+
+def _api_error(refused: Any) -> ApiError:
+    body: str | bytes = refused.body or ""
+    try:
+        status: Object = json.loads(body)
+    except ValueError:
+        status = {}
+    return ApiError(int(refused.status or 0), str(status.get("reason") or refused.reason), str(status.get("message") or body[:300]))
+
+
+def _unreachable(broken: Exception) -> Unreachable:
+    return Unreachable(
+        "The cluster's API does not answer",
+        why=str(broken)[:300],
+        fix="`lab status` shows the machines; `lab shell` and `systemctl status k3s` show why K3s is not serving.",
+    )
+
+
+def _lines(response: Any) -> Iterator[bytes]:
+    rest = b""
+    for chunk in response.stream(65536, decode_content=False):
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from (line for line in whole if line.strip())

@@ -1,0 +1,41 @@
+"""The cluster's admin kubeconfig, as the host uses it: kept in the lab's state, private, never merged into ~/.kube/config."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from courselab.errors import LabError
+from courselab.files import write_atomic
+from courselab.machines import Machine
+
+# Where K3s writes it (docs.k3s.io/cluster-access).
+K3S_YAML = "/etc/rancher/k3s/k3s.yaml"
+_LIMIT_BYTES = 256 * 1024
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def fetch_kubeconfig(server: Machine) -> str:
+    """The kubeconfig that K3s wrote on `server`, with the machine's address instead of 127.0.0.1."""
+    text = server.get(K3S_YAML, limit_bytes=_LIMIT_BYTES).decode("utf-8", "replace")
+    return text.replace("https://127.0.0.1:", f"https://{server.address}:")
+
+
+def save_kubeconfig(path: Path, text: str) -> None:
+    """Keep it, readable by its owner only."""
+    write_atomic(path, text.encode(), mode=0o600)
+
+
+def load_kubeconfig(path: Path) -> dict[str, Any]:
+    """Read a kept kubeconfig. Raises LabError when it is not there or not a kubeconfig."""
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 a safe loader
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as broken:
+        raise LabError(
+            "The lab's kubeconfig cannot be read", why=str(broken)[:300], fix="`lab start` again fetches it from the machine anew."
+        ) from broken
+    if not isinstance(data, dict):
+        raise LabError("The lab's kubeconfig is not one", why=f"{path} holds something else.", fix="`lab start` again fetches it anew.")
+    return data  # pyright: ignore[reportUnknownVariableType]

@@ -1,0 +1,89 @@
+"""Waiting until a cluster can be used: on events, with a deadline, and with what was last seen when it passes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from courselab.errors import LabError, Unreachable
+from courselab.k3s.api import Api, Kind, Object
+
+NODE = Kind("Node", "api/v1", "nodes", namespaced=False)
+DEPLOYMENT = Kind("Deployment", "apis/apps/v1", "deployments")
+STORAGE_CLASS = Kind("StorageClass", "apis/storage.k8s.io/v1", "storageclasses", namespaced=False)
+
+_WATCH_S = 30.0
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One object that must be there, in a certain state."""
+
+    kind: Kind
+    name: str
+    holds: Callable[[Object], bool]
+    namespace: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.kind.name} {self.name}"
+
+
+def condition_true(obj: Object, kind: str) -> bool:
+    """Whether the object's status has this condition, and it is True."""
+    return any(condition.get("type") == kind and condition.get("status") == "True" for condition in _conditions(obj))
+
+
+def ready_node(name: str) -> Wanted:
+    """A node that says it is Ready."""
+    return Wanted(NODE, name, lambda node: condition_true(node, "Ready"))
+
+
+# What each packaged component of K3s must show before a lab that needs it is ready (docs.k3s.io/installation/packaged-components).
+def _available(name: str) -> Wanted:
+    return Wanted(DEPLOYMENT, name, lambda deployment: condition_true(deployment, "Available"), "kube-system")
+
+
+COMPONENTS: dict[str, tuple[Wanted, ...]] = {
+    "coredns": (_available("coredns"),),
+    "local-storage": (_available("local-path-provisioner"), Wanted(STORAGE_CLASS, "local-path", lambda _: True)),
+    "metrics-server": (_available("metrics-server"),),
+    "traefik": (_available("traefik"),),
+}
+
+
+def wait_for(api: Api, wanted: Sequence[Wanted], *, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    """Return once everything in `wanted` holds. Raises LabError after `timeout_s` seconds with what was last seen."""
+    deadline = clock() + timeout_s
+    for one in wanted:
+        _wait_for_one(api, one, deadline, clock)
+
+
+def _wait_for_one(api: Api, wanted: Wanted, deadline: float, clock: Callable[[], float]) -> None:
+    last: Object = {}
+    problem = ""
+    while (left := deadline - clock()) > 0:
+        try:
+            path = wanted.kind.url(wanted.namespace)
+            for event in api.watch(path, timeout_s=min(left, _WATCH_S), fieldSelector=f"metadata.name={wanted.name}"):
+                if event.get("type") in ("ADDED", "MODIFIED"):
+                    last = event["object"]
+                    if wanted.holds(last):
+                        return
+        except (Unreachable, LabError) as interrupted:
+            problem = interrupted.why
+            time.sleep(min(0.2, max(0.0, deadline - clock())))  # the API may be restarting: there is no event to wait on
+    raise LabError(
+        f"{wanted} did not get ready in time",
+        why=_last_seen(last) or problem or "It is not there.",
+        fix="`lab kubectl get events -A` shows what the cluster says; `lab start` again goes on waiting.",
+    )
+
+
+def _last_seen(obj: Object) -> str:
+    unmet = [c for c in _conditions(obj) if c.get("message")]
+    return "; ".join(f"{c.get('type')}={c.get('status')}: {c.get('message')}" for c in unmet)[:500]
+
+
+def _conditions(obj: Object) -> list[Object]:
+    return obj.get("status", {}).get("conditions") or []

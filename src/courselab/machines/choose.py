@@ -1,0 +1,50 @@
+"""Which provider: the one asked for, else the first that is usable here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from courselab.errors import LabError, UsageError
+from courselab.machines.base import Provider
+from courselab.paths import Paths
+from courselab.progress import Progress
+
+Ask = Callable[[str], bool]
+
+
+def providers(paths: Paths, progress: Progress, *, ask: Ask) -> dict[str, Callable[[], Provider]]:
+    """How to make each provider, in the order in which they are preferred."""
+
+    def local() -> Provider:
+        from courselab.machines.local import local_provider
+
+        return local_provider(paths, progress, ask)
+
+    return {"local": local}
+
+
+def choose_provider(paths: Paths, progress: Progress, wish: str, *, ask: Ask) -> Provider:
+    """The provider called `wish`, or without a wish the first usable one. Raises UsageError or LabError that say what would help."""
+    known = providers(paths, progress, ask=ask)
+    if wish:
+        if wish not in known:
+            raise UsageError(
+                f"There is no provider {wish[:40]!r}", why=f"Known are: {', '.join(known)}.", fix="`lab doctor` says what each needs."
+            )
+        chosen = known[wish]()
+        usable = chosen.available()
+        if not usable.usable:
+            raise LabError(f"Machines of the kind {wish!r} cannot be had here", why=usable.why, fix=usable.fix)
+        return chosen
+    reasons: list[str] = []
+    for name, make in known.items():
+        candidate = make()
+        usable = candidate.available()
+        if usable.usable:
+            return candidate
+        reasons.append(f"{name}: {usable.why}")
+    raise LabError(
+        "No machines can be had on this computer",
+        why="; ".join(reasons),
+        fix="`lab doctor` shows what is missing and the command that mends it.",
+    )

@@ -1,0 +1,192 @@
+"""A control group per machine, on cgroup v1 (with or without the empty v2 tree beside it) and on v2.
+
+On v2 with systemd in charge of the host, systemd makes the group: a scope of its own in courselab.slice. Else we do, at the top of
+every hierarchy, because a machine must have a root of its own in each.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from courselab.errors import LabError
+from courselab.machines.local import processes
+from courselab.machines.local.names import HostNames
+
+SLICE = "courselab.slice"
+PROCESSES_MAX = 16384
+NOT_CONTROLLERS = {"rw", "ro", "xattr", "clone_children", "noprefix", "release_agent"}  # among a v1 mount's options
+CONTROLLERS = ("cpuset", "cpu", "io", "memory", "hugetlb", "pids")  # what a kubelet looks for on v2
+
+
+@dataclass(frozen=True)
+class Hierarchy:
+    """One mounted tree of control groups."""
+
+    top: Path
+    version: int
+    controllers: frozenset[str]
+    label: str  # the middle field in /proc/PID/cgroup
+
+
+def find_hierarchies(mountinfo: str) -> tuple[Hierarchy, ...]:
+    """The cgroup trees in a /proc/self/mountinfo."""
+    found: dict[Path, Hierarchy] = {}
+    for line in mountinfo.splitlines():
+        place, _, kind = line.partition(" - ")
+        filesystem, _, options = kind.split(" ", 2)
+        top = Path(place.split()[4])
+        if filesystem == "cgroup":
+            names = [name for name in options.split(",") if name not in NOT_CONTROLLERS]
+            found[top] = Hierarchy(top, 1, frozenset(names), ",".join(names))
+        elif filesystem == "cgroup2":
+            found[top] = Hierarchy(top, 2, frozenset(), "")
+    return tuple(found.values())
+
+
+@dataclass(frozen=True)
+class Cgroups:
+    """The control groups of all machines of one state folder."""
+
+    names: HostNames
+    hierarchies: tuple[Hierarchy, ...]
+    systemd: bool  # the host's PID 1 is systemd
+
+    @classmethod
+    def of_host(cls, names: HostNames) -> Cgroups:
+        """Read from this host how control groups are mounted."""
+        hierarchies = find_hierarchies(Path("/proc/self/mountinfo").read_text())
+        return cls(names, hierarchies, Path("/run/systemd/system").is_dir())
+
+    @property
+    def version(self) -> int:
+        """1 or 2: where the resource controllers are."""
+        return 1 if any(tree.version == 1 for tree in self.hierarchies) else 2
+
+    @property
+    def made_by_systemd(self) -> bool:
+        """Whether the host's systemd makes and removes the groups."""
+        return self.systemd and self.version == 2
+
+    @property
+    def tops(self) -> list[tuple[Path, str]]:
+        """Where each hierarchy is mounted, and what /proc/PID/cgroup calls it."""
+        return [(tree.top, tree.label) for tree in self.hierarchies]
+
+    def folders(self, machine: str) -> list[Path]:
+        """The machine's group in every hierarchy (whether or not it exists)."""
+        if self.made_by_systemd:
+            return [tree.top / SLICE / self.scope(machine) for tree in self.hierarchies]
+        return [tree.top / self.names.group / machine for tree in self.hierarchies]
+
+    def scope(self, machine: str) -> str:
+        """The systemd unit of the machine on the host."""
+        return f"courselab-{machine}.scope"
+
+    def entry(self, machine: str, memory_mib: int) -> list[str]:
+        """The beginning of a command line that starts a program inside the machine's group (empty: see `join`)."""
+        if not self.made_by_systemd:
+            return []
+        return [
+            "systemd-run", "--scope", "--quiet", "--collect", f"--slice={SLICE}", f"--unit={self.scope(machine)}",
+            "--property=Delegate=yes", f"--property=MemoryMax={memory_mib}M", f"--property=TasksMax={PROCESSES_MAX}", "--",
+        ]  # fmt: skip
+
+    def create(self, machine: str, memory_mib: int) -> list[Path]:
+        """Make the machine's groups with their limits. Returns the files a process writes itself into to be inside."""
+        if self.made_by_systemd:
+            return []
+        for tree, folder in zip(self.hierarchies, self.folders(machine), strict=True):
+            for step in (folder.parent, folder):
+                step.mkdir(exist_ok=True)
+                if tree.version == 2 and self.version == 2:
+                    _pass_on_controllers(step.parent)
+                if "cpuset" in tree.controllers:
+                    _inherit_cpuset(step)
+            _limit(folder, memory_mib)
+        return [folder / "cgroup.procs" for folder in self.folders(machine)]
+
+    def pids(self, machine: str) -> set[int]:
+        """Every process in the machine's groups, as the host numbers them."""
+        return {pid for folder in self.folders(machine) for pid in _pids_below(folder)}
+
+    def any_running(self) -> bool:
+        """Whether any machine of this state folder has a process."""
+        top = self.hierarchies[0].top
+        return any(True for _ in _pids_below(top / SLICE if self.made_by_systemd else top / self.names.group))
+
+    def kill(self, machine: str, *, timeout_s: float = 10.0) -> None:
+        """Kill everything in the machine's groups: first its init, which takes all of the machine along.
+
+        Raises LabError if something is still there at the deadline.
+        """
+        deadline = time.monotonic() + timeout_s
+        while pids := self.pids(machine):
+            first = [pid for pid in pids if processes.is_first_of_namespace(pid)]
+            processes.kill_and_wait([*first, *sorted(pids - set(first))], timeout_s=max(0.1, deadline - time.monotonic()))
+            if time.monotonic() > deadline:
+                raise LabError(
+                    f"Processes of the machine {machine} cannot be ended",
+                    why=f"They do not react to SIGKILL: {sorted(self.pids(machine))[:5]}",
+                    fix="Try again; if it stays so, restart this computer.",
+                )
+
+    def remove(self, machine: str) -> None:
+        """Remove the machine's empty groups, and the group of all machines with the last one."""
+        for folder in self.folders(machine):
+            for path, _, _ in os.walk(folder, topdown=False):
+                _remove_group(Path(path))
+            if not self.made_by_systemd:
+                _remove_if_empty(folder.parent)
+
+
+def _pids_below(folder: Path) -> Iterator[int]:
+    for path, _, _ in os.walk(folder):
+        try:
+            yield from (int(line) for line in Path(path, "cgroup.procs").read_text().split() if line != "0")
+        except OSError:
+            continue  # removed while we looked, or a threaded group, whose processes its parent lists
+
+
+def _limit(folder: Path, memory_mib: int) -> None:
+    memory = memory_mib * 1024 * 1024
+    for name, value in (("memory.limit_in_bytes", memory), ("memory.max", memory), ("pids.max", PROCESSES_MAX)):
+        if (folder / name).exists():
+            (folder / name).write_text(str(value))
+
+
+def _inherit_cpuset(folder: Path) -> None:
+    for name in ("cpuset.cpus", "cpuset.mems"):
+        if (folder / name).exists() and not (folder / name).read_text().strip():
+            (folder / name).write_text((folder.parent / name).read_text())
+
+
+def _pass_on_controllers(folder: Path) -> None:
+    offered = (folder / "cgroup.controllers").read_text().split()
+    for name in CONTROLLERS:
+        if name in offered:
+            (folder / "cgroup.subtree_control").write_text(f"+{name}")
+
+
+def _remove_group(folder: Path, *, tries: int = 400) -> None:
+    """Remove one group; the kernel may need a moment after its last process ended, and says nothing when it is ready."""
+    for attempt in range(tries):
+        try:
+            return folder.rmdir()
+        except FileNotFoundError:
+            return None
+        except OSError:
+            if attempt == tries - 1:
+                raise
+            time.sleep(0.005)
+    return None
+
+
+def _remove_if_empty(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:
+        pass  # other machines are in it

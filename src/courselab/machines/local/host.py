@@ -1,0 +1,91 @@
+"""What the machines of one state folder share on this host: names, locks, control groups, networks, kernel settings."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from courselab import process
+from courselab.machines.local import record
+from courselab.machines.local.cgroups import Cgroups
+from courselab.machines.local.hostsettings import HostSettings
+from courselab.machines.local.names import HostNames
+from courselab.machines.local.network import Networks
+from courselab.machines.local.processes import boot_id
+
+NSPAWN_RUN = Path("/run/systemd/nspawn")
+
+
+@dataclass(frozen=True)
+class Host:
+    """This host, seen from one state folder."""
+
+    machines: Path
+    names: HostNames
+    cgroups: Cgroups
+    networks: Networks
+    settings: HostSettings
+
+    @classmethod
+    def of(cls, machines: Path) -> Host:
+        """The host for the machines below `machines`."""
+        names = HostNames.of(machines)
+        return cls(machines, names, Cgroups.of_host(names), Networks(machines, names), HostSettings(names.key, boot_id()))
+
+    def folder(self, name: str) -> Path:
+        """Where the machine `name` is kept."""
+        return self.machines / name
+
+    @contextmanager
+    def locked(self, name: str = "") -> Generator[None, None, None]:
+        """Hold the lock of the machine `name`, or the one for what all share. Ends with the process that holds it."""
+        with self._lock_file(name).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def is_locked(self, name: str) -> bool:
+        """Whether somebody is just starting, stopping or deleting the machine `name`."""
+        with self._lock_file(name).open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    def _lock_file(self, name: str) -> Path:
+        locks = self.machines / ".locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        return locks / (name or ".all")
+
+    def records(self) -> list[record.Record]:
+        """Every machine there is, whole or half-made."""
+        folders = sorted(self.machines.glob("[!.]*/machine.json"))
+        return [found for path in folders if (found := record.load(path.parent))]
+
+    def unplug(self, name: str) -> None:
+        """Remove what systemd-nspawn leaves on the host when it is killed."""
+        veth = self.names.veth(name)
+        if Path("/sys/class/net", veth).exists():
+            process.run(["ip", "link", "delete", veth], timeout_s=10)  # it may go by itself meanwhile
+        for kind in ("propagate", "unix-export"):
+            shutil.rmtree(NSPAWN_RUN / kind / self.names.machine(name), ignore_errors=True)
+
+    def tidy(self) -> None:
+        """After a machine ended: take down what no machine uses, and put the host's settings back after the last one."""
+        with self.locked():
+            there = self.records()
+            running = {found.spec.lab for found in there if self.cgroups.pids(self.names.machine(found.spec.name))}
+            for lab in self.networks.known():
+                if lab not in {found.spec.lab for found in there}:
+                    self.networks.forget(lab)
+                elif lab not in running:
+                    self.networks.take_down(self.names.bridge(lab))
+            if not running:
+                self.settings.give_back(self._has_machines)
+
+    def _has_machines(self, key: str) -> bool:
+        return Cgroups(HostNames(key), self.cgroups.hierarchies, self.cgroups.systemd).any_running()

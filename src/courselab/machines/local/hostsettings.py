@@ -1,0 +1,109 @@
+"""The host's kernel settings: what machines need is set before the first one starts, and put back after the last one ended.
+
+The record is shared by all state folders of this host and lives in /run, which like the settings themselves does not outlast a
+reboot. It names the boot, in case /run is on a disk.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from courselab import files
+
+RUN = Path("/run/courselab")
+SYSCTLS = Path("/proc/sys")
+# What we set: machines reach the outside through this host; and many machines share the limits of one root user.
+FORWARD = {"net/ipv4/ip_forward": 1}
+AT_LEAST = {"fs/inotify/max_user_instances": 1024, "fs/inotify/max_user_watches": 524288}
+# What K3s, a kubelet or a bridge might change. Machines see plain files instead, so this is the second lock on the same door.
+WATCHED = (
+    "kernel/panic", "kernel/panic_on_oops", "kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes", "kernel/keys/maxkeys",
+    "kernel/keys/maxbytes", "vm/overcommit_memory", "vm/panic_on_oom", "vm/max_map_count", "net/ipv4/ip_forward",
+    "net/ipv4/conf/*/forwarding", "net/ipv6/conf/*/forwarding", "net/ipv4/conf/*/route_localnet", "net/bridge/bridge-nf-call-*",
+    "net/netfilter/nf_conntrack_max", "net/nf_conntrack_max", "fs/inotify/max_user_*",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class HostSettings:
+    """Kernel settings of this host on behalf of the machines of one state folder (`user`)."""
+
+    user: str
+    boot: str
+    run: Path = RUN
+    sysctls: Path = SYSCTLS
+
+    def borrow(self) -> None:
+        """Record the settings unless somebody already did during this boot, and set what machines need. Call before a start."""
+        with self._locked():
+            record = self._record()
+            users = {*record.get("users", []), self.user}
+            before = record.get("before") or self._read()
+            self._write({"boot": self.boot, "users": sorted(users), "before": before})  # on disk first: a crash must not lose it
+            for name, value in FORWARD.items():
+                self._set(name, str(value))
+            for name, least in AT_LEAST.items():
+                current = self._get(name)
+                if current is not None and int(current) < least:
+                    self._set(name, str(least))
+
+    def give_back(self, still_used: Callable[[str], bool]) -> None:
+        """Say that `user` has no running machine any more. After the last user everything is put back as it was.
+
+        `still_used` tells of another user's key whether it has running machines: a state folder may have vanished.
+        """
+        with self._locked():
+            record = self._record()
+            users = [user for user in record.get("users", []) if user != self.user and still_used(user)]
+            if users:
+                self._write({**record, "users": users})
+                return
+            self._restore(record.get("before", {}))
+            self._file.unlink(missing_ok=True)
+
+    def _restore(self, before: Mapping[str, str]) -> None:
+        # ip_forward first: writing it sets every interface's own forwarding, which then gets its own value again.
+        for name in sorted(before, key=lambda name: name != "net/ipv4/ip_forward"):
+            if self._get(name) not in {None, before[name]}:
+                self._set(name, before[name])
+
+    def _read(self) -> dict[str, str]:
+        found = (path for pattern in WATCHED for path in sorted(self.sysctls.glob(pattern)))
+        names = (str(path.relative_to(self.sysctls)) for path in found)
+        return {name: value for name in names if (value := self._get(name)) is not None}
+
+    def _get(self, name: str) -> str | None:
+        try:
+            return (self.sysctls / name).read_text().strip()
+        except OSError:
+            return None
+
+    def _set(self, name: str, value: str) -> None:
+        if (self.sysctls / name).exists():
+            (self.sysctls / name).write_text(value)
+
+    @property
+    def _file(self) -> Path:
+        return self.run / "host-settings.json"
+
+    def _record(self) -> dict[str, Any]:
+        if not self._file.exists():
+            return {}
+        record: dict[str, Any] = json.loads(self._file.read_text())
+        return record if record.get("boot") == self.boot else {}
+
+    def _write(self, record: dict[str, Any]) -> None:
+        files.write_json(self._file, record)
+
+    @contextmanager
+    def _locked(self) -> Generator[None, None, None]:
+        self.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self.run / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield

@@ -1,0 +1,190 @@
+"""One switch per lab, its addresses, and the firewall rules that let its machines out but not to other labs."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from courselab import files, process
+from courselab.errors import LabError
+from courselab.machines.local.names import BRIDGES, HostNames
+
+Net = ipaddress.IPv4Network
+# Where a lab's network may be; K3s itself uses 10.42.0.0/16 for pods and 10.43.0.0/16 for services.
+CANDIDATES = (Net("10.96.0.0/11"), Net("172.24.0.0/13"), Net("192.168.128.0/17"))
+RESERVED = (Net("10.42.0.0/16"), Net("10.43.0.0/16"))
+RESOLVERS = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf", "/run/NetworkManager/no-stub-resolv.conf")
+FIRST_HOST = 11
+TIMEOUT_S = 10.0
+
+
+def choose_subnet(key: str, taken: Iterable[Net]) -> Net:
+    """A free private /24; `key` says where the search begins, so that two searchers rarely want the same.
+
+    Raises LabError when all are taken.
+    """
+    busy = [*taken, *RESERVED]
+    all_nets = [net for block in CANDIDATES for net in block.subnets(new_prefix=24)]
+    start = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") % len(all_nets)
+    for net in all_nets[start:] + all_nets[:start]:
+        if not any(net.overlaps(other) for other in busy):
+            return net
+    raise LabError(
+        "There is no free private network for the machines",
+        why="This computer has routes to all of them.",
+        fix="Disconnect a VPN that takes all private addresses, then try again.",
+    )
+
+
+@dataclass(frozen=True)
+class Lan:
+    """The network of one lab."""
+
+    lab: str
+    bridge: str
+    net: Net
+
+    @property
+    def gateway(self) -> str:
+        """The host's address in it."""
+        return str(self.net.network_address + 1)
+
+
+class Networks:
+    """All networks of one state folder: `networks.json` remembers them, the host's bridges and one nft table make them real."""
+
+    def __init__(self, machines: Path, names: HostNames) -> None:
+        self._file = machines / "networks.json"
+        self._names = names
+
+    def known(self) -> dict[str, Lan]:
+        """The networks that are remembered, by lab."""
+        if not self._file.exists():
+            return {}
+        stored: dict[str, str] = json.loads(self._file.read_text())
+        return {lab: Lan(lab, self._names.bridge(lab), Net(net)) for lab, net in stored.items()}
+
+    def of(self, lab: str) -> Lan:
+        """The network of `lab`, chosen now if it has none. Callers hold the provider's lock."""
+        known = self.known()
+        if lab not in known:
+            taken = [*host_networks(), *(lan.net for lan in known.values())]
+            known[lab] = Lan(lab, self._names.bridge(lab), choose_subnet(self._names.bridge(lab), taken))
+            self._write(known)
+        return known[lab]
+
+    def forget(self, lab: str) -> None:
+        """Remove the network of `lab`, which has no machine any more, from the host and from memory."""
+        self.take_down(self._names.bridge(lab))
+        known = self.known()
+        if known.pop(lab, None):
+            self._write(known)
+
+    def set_up(self, lab: str) -> Lan:
+        """Make sure that the bridge of `lab` and our rules are there."""
+        lan = self.of(lab)
+        mtu = uplink_mtu()
+        if not Path("/sys/class/net", lan.bridge).exists():
+            _ip(f"link add name {lan.bridge} type bridge")
+        _ip(
+            f"link set dev {lan.bridge} mtu {mtu} type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
+            f"addr replace {lan.gateway}/24 dev {lan.bridge}",
+            f"link set dev {lan.bridge} up",
+        )
+        self.write_rules()
+        return lan
+
+    def take_down(self, bridge: str) -> None:
+        """Remove a bridge from the host, if it is there, and its rules."""
+        if Path("/sys/class/net", bridge).exists():
+            process.run(["ip", "link", "delete", bridge], timeout_s=TIMEOUT_S).check(f"The bridge {bridge} could not be removed")
+        self.write_rules()
+
+    def write_rules(self) -> None:
+        """Make our nft table say what the bridges that exist need; remove it when there is none."""
+        up = [lan for lan in self.known().values() if Path("/sys/class/net", lan.bridge).exists()]
+        process.run(["nft", "-f", "-"], input=ruleset(self._names.table, up).encode(), timeout_s=TIMEOUT_S).check(
+            "The firewall rules of the machines could not be set"
+        )
+
+    def _write(self, known: Mapping[str, Lan]) -> None:
+        files.write_json(self._file, {lab: str(lan.net) for lab, lan in sorted(known.items())})
+
+
+def ruleset(table: str, lans: Sequence[Lan]) -> str:
+    """The input for nft that replaces our table in one step."""
+    lines = [f"table inet {table}", f"delete table inet {table}"]
+    if lans:
+        isolate = [f'    iifname "{lan.bridge}" oifname "{BRIDGES}*" oifname != "{lan.bridge}" drop' for lan in lans]
+        hide = [f'    ip saddr {lan.net} oifname != "{lan.bridge}" masquerade' for lan in lans]
+        lines += [
+            f"table inet {table} {{",
+            "  chain forward {",
+            "    type filter hook forward priority -5; policy accept;",
+            *isolate,
+            "  }",
+            "  chain postrouting {",
+            "    type nat hook postrouting priority 100; policy accept;",
+            *hide,
+            "  }",
+            "}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def host_networks() -> list[Net]:
+    """Every IPv4 network this host has an address in or a route to, except the default route, and its resolvers."""
+    nets = [Net(f"{server}/32") for server in nameservers()]
+    for command in (["ip", "-json", "-4", "route", "show", "table", "all"], ["ip", "-json", "-4", "addr", "show"]):
+        shown = process.run(command, timeout_s=TIMEOUT_S).check("The host's networks could not be read")
+        nets.extend(_networks_in(json.loads(shown.stdout or b"[]")))
+    return nets
+
+
+def _networks_in(entries: list[dict[str, Any]]) -> Iterable[Net]:
+    for entry in entries:
+        if entry.get("dst", "default") != "default":
+            yield Net(entry["dst"], strict=False)
+        for item in entry.get("addr_info", []):
+            yield Net(f"{item['local']}/{item['prefixlen']}", strict=False)
+
+
+def uplink_mtu() -> int:
+    """The MTU of the interface with the default route, 1500 when there is none."""
+    shown = process.run(["ip", "-json", "-4", "route", "show", "default"], timeout_s=TIMEOUT_S)
+    for route in json.loads(shown.stdout or b"[]"):
+        mtu = Path("/sys/class/net", route.get("dev", ""), "mtu")
+        if mtu.is_file():
+            return max(1280, min(1500, int(mtu.read_text())))
+    return 1500
+
+
+def nameservers(candidates: Sequence[str] = RESOLVERS) -> list[str]:
+    """The host's real IPv4 resolvers: a machine cannot use one that listens on the host's loopback."""
+    for path in candidates:
+        found: list[str] = []
+        for line in Path(path).read_text(errors="replace").splitlines() if Path(path).exists() else []:
+            word, _, rest = line.strip().partition(" ")
+            address = rest.strip()
+            if word == "nameserver" and _is_usable(address):
+                found.append(address)
+        if found:
+            return found[:3]
+    return []
+
+
+def _is_usable(address: str) -> bool:
+    try:
+        return not ipaddress.IPv4Address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _ip(*commands: str) -> None:
+    text = "".join(f"{command}\n" for command in commands)
+    process.run(["ip", "-batch", "-"], input=text.encode(), timeout_s=TIMEOUT_S).check("The machines' network could not be made")

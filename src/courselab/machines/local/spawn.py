@@ -1,0 +1,178 @@
+"""Starting a machine: what the host prepares in its folder, and the command line that boots it.
+
+    <state>/machines/NAME/
+      machine.json    what it is: spec, image, address; written first
+      upper/ work/    what it changed compared with the image (overlay)
+      data/           folders that will themselves hold overlay mounts, which an overlay cannot
+      boot/           what its init reads: network, resolv.conf
+      ready           a fifo: the machine says there that units can be started
+      leader.json     its init process, once it is ready
+      console.log     what it printed while starting
+      snapshots/
+
+The overlay is mounted, and shared folders are bound, only inside a mount namespace of the machine's own: the host never sees
+them, they end with the machine, and removing the folder above cannot reach a learner's files.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+from courselab import process
+from courselab.errors import LabError
+from courselab.machines.base import MachineSpec
+from courselab.machines.local.enter import DROPPED_CAPABILITIES, JOIN
+
+DATA = {
+    "rancher": "/var/lib/rancher",
+    "containerd": "/var/lib/containerd",
+    "kubelet": "/var/lib/kubelet",
+    "cni": "/var/lib/cni",
+    "pods": "/var/log/pods",
+}
+REFUSED_CALLS = "~kexec_load kexec_file_load swapon swapoff @clock @module"
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "1"}
+START_TIMEOUT_S = 30.0
+# Runs in a mount namespace of its own, in the machine's folder: relative names keep colons and commas out of the options.
+BOOT = 'mount -t overlay overlay -o "lowerdir=image,upperdir=upper,workdir=work" root && exec "$@"'
+# Its arguments: JOIN and JOIN's arguments. Prints the number of the process that becomes systemd-nspawn, and leaves it alone.
+DETACH = 'join=$1; shift; setsid /bin/sh -c "$join" sh "$@" > console.log 2>&1 < /dev/null & echo $!'
+
+
+def prepare_folder(folder: Path, image: Path, spec: MachineSpec) -> None:
+    """Fill a new machine's folder. Repeats nothing that is done; interrupted anywhere, it can be called again."""
+    for name in ("work", "root", "boot", "snapshots", "data", *(f"data/{name}" for name in DATA)):
+        _folder(folder / name)
+    if not (folder / "image").is_symlink():
+        (folder / "image").symlink_to(image)
+    if not (folder / "upper").exists():
+        shutil.rmtree(folder / "upper.new", ignore_errors=True)
+        _first_files(_folder(folder / "upper.new"), image, spec)
+        (folder / "upper.new").rename(folder / "upper")
+
+
+def _first_files(upper: Path, image: Path, spec: MachineSpec) -> None:
+    """What a machine has of its own from the first moment. Written here only before its first start: later it could mislead us."""
+    etc = _folder(upper / "etc")
+    _file(etc / "hostname", f"{spec.hostname}\n")
+    _file(etc / "hosts", f"127.0.0.1 localhost\n::1 localhost ip6-localhost\n127.0.1.1 {spec.hostname}\n")
+    _file(etc / "machine-id", f"{uuid.uuid4().hex}\n")
+    for name in ("passwd", "group"):
+        lines = (image / "etc" / name).read_text().splitlines()
+        _file(etc / name, "".join(f"{_renumber(line, spec.student_uid)}\n" for line in lines))
+    home = _folder(upper / "home") / "student"
+    shutil.copytree(image / "home/student", home, symlinks=True)
+    for path in [home, *home.rglob("*")]:
+        os.chown(path, spec.student_uid, spec.student_uid, follow_symlinks=False)
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir(exist_ok=True)
+    path.chmod(0o755)  # whatever the umask is
+    return path
+
+
+def _file(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o644)
+
+
+def _renumber(line: str, uid: int) -> str:
+    fields = line.split(":")
+    if fields[0] == "student":
+        fields[2] = str(uid)
+        if len(fields) > 4:
+            fields[3] = str(uid)
+    return ":".join(fields)
+
+
+def write_boot_files(folder: Path, *, address: str, gateway: str, mtu: int, nameservers: Sequence[str]) -> None:
+    """What the machine's init reads at every start."""
+    boot = _folder(folder / "boot")
+    _file(boot / "network", f"ADDRESS={address}/24\nGATEWAY={gateway}\nMTU={mtu}\n")
+    _file(boot / "resolv.conf", "".join(f"nameserver {server}\n" for server in nameservers))
+    (folder / "ready").unlink(missing_ok=True)
+    os.mkfifo(folder / "ready", 0o600)
+
+
+def nspawn_argv(folder: Path, spec: MachineSpec, *, machine: str, bridge: str) -> list[str]:
+    """The command line that boots the machine in `folder`."""
+    binds = [f"--bind={_escape(folder / 'data' / name)}:{target}" for name, target in DATA.items()]
+    for mount in spec.mounts:
+        binds.append(f"--bind{'' if mount.writable else '-ro'}={_escape(mount.source)}:{_escape(mount.target)}")
+    return [
+        "systemd-nspawn", "--quiet", f"--directory={folder / 'root'}", "--register=no", "--keep-unit", "--console=pipe",
+        "--private-network", f"--network-bridge={bridge}", f"--hostname={spec.hostname}", f"--machine={machine}",
+        "--capability=all", f"--drop-capability={','.join(f'CAP_{name.upper()}' for name in DROPPED_CAPABILITIES)}",
+        "--system-call-filter=@known", f"--system-call-filter={REFUSED_CALLS}",
+        "--resolv-conf=off", "--timezone=off", "--link-journal=no", "--kill-signal=SIGRTMIN+3",
+        "--bind=/dev/kmsg", f"--bind-ro={_escape(folder / 'boot')}:/run/courselab",
+        f"--bind={_escape(folder / 'ready')}:/run/courselab-ready",
+        *binds, "/usr/lib/courselab/init",
+    ]  # fmt: skip
+
+
+def boot(folder: Path, argv: Sequence[str], *, entry: Sequence[str], groups: Sequence[Path]) -> None:
+    """Boot a machine with the command line `argv` and return as soon as units can be started inside.
+
+    `entry`: what puts a program into the machine's control group by way of systemd; `groups`: the files that do it without.
+    Raises LabError with the machine's last words if it does not come up.
+    """
+    ready = os.open(folder / "ready", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        command = [*entry, "unshare", "--mount", "--propagation=private", "/bin/sh", "-c", BOOT, "sh", *argv]
+        started = process.run(
+            ["/bin/sh", "-c", DETACH, "sh", JOIN, *map(str, groups), "--", *command],
+            timeout_s=10,
+            cwd=folder,
+            env=ENVIRONMENT,
+        ).check("The machine could not be started")
+        _wait_until_ready(folder, ready, int(started.text))
+    finally:
+        os.close(ready)
+
+
+def _wait_until_ready(folder: Path, ready: int, pid: int) -> None:
+    try:
+        ended = os.pidfd_open(pid)
+    except ProcessLookupError as gone:
+        raise _did_not_start(folder) from gone
+    try:
+        poll = select.poll()
+        poll.register(ready, select.POLLIN)
+        poll.register(ended, select.POLLIN)
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while (left := deadline - time.monotonic()) > 0:
+            events = dict(poll.poll(left * 1000))
+            if events.get(ready, 0) & select.POLLIN:
+                return
+            if ended in events:
+                break
+            if ready in events:  # hang-up: a writer came and went without a word
+                poll.unregister(ready)
+        raise _did_not_start(folder)
+    finally:
+        os.close(ended)
+
+
+def _did_not_start(folder: Path) -> LabError:
+    log = folder / "console.log"
+    text = log.read_bytes()[-4000:].decode("utf-8", "replace") if log.exists() else ""
+    last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "it printed nothing")
+    return LabError(
+        f"The machine {folder.name} did not start",
+        why=f"Its last words: {last[:300]}",
+        fix="Run `lab doctor`; then try again.",
+        detail=text,
+    )
+
+
+def _escape(path: Path | str) -> str:
+    """For systemd-nspawn, which separates with colons and escapes with backslashes."""
+    return str(path).replace("\\", "\\\\").replace(":", "\\:")

@@ -1,0 +1,104 @@
+"""What is known of each started lab, on disk: one small JSON file per lab, written atomically."""
+
+from __future__ import annotations
+
+import enum
+import json
+import secrets
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from courselab.errors import LabError
+from courselab.files import write_atomic
+from courselab.paths import Paths
+
+SCHEMA = 1
+
+
+class Phase(enum.Enum):
+    """Where a lab is in its life, as far as the last finished command knows."""
+
+    STARTING = "starting"  # begun, not finished: start finishes it, delete removes it
+    READY = "ready"
+    STOPPED = "stopped"
+
+
+class LabState(msgspec.Struct, frozen=True, kw_only=True):
+    """One started lab. Changed only by whole new values, while its lock is held."""
+
+    schema: int = SCHEMA
+    chapter: str
+    provider: str
+    seed: str  # parameters are drawn from it
+    phase: Phase
+    machines: dict[str, str]  # host name → the provider's machine name
+    distribution: str = ""  # "k3s" or "stand-in"
+    version: str = ""
+    created_at: str = ""
+    used_at: str = ""
+
+    def to(self, phase: Phase) -> LabState:
+        """The same lab in another phase, used just now."""
+        return msgspec.structs.replace(self, phase=phase, used_at=now())
+
+
+def now() -> str:
+    """The time as it is written to files: UTC, ISO 8601, seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class Store:
+    """The labs of this user."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+
+    def folder(self, chapter: str) -> Path:
+        """Where a lab's own files are: state, kubeconfig, reports."""
+        return self._paths.labs / chapter
+
+    def kubeconfig(self, chapter: str) -> Path:
+        return self.folder(chapter) / "kubeconfig"
+
+    def load(self, chapter: str) -> LabState | None:
+        """The lab's state, None if it was never started. Raises LabError if the file is damaged or from a newer version."""
+        path = self.folder(chapter) / "lab.json"
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        try:
+            schema = json.loads(data).get("schema")
+            if schema != SCHEMA:
+                raise ValueError(f"it has schema {schema}, this version knows {SCHEMA}")
+            return msgspec.json.decode(data, type=LabState)
+        except (ValueError, AttributeError, msgspec.MsgspecError) as damaged:
+            raise LabError(
+                f"The state of lab {chapter} cannot be read",
+                why=f"{path}: {damaged}",
+                fix=f"`lab delete {chapter}` removes the lab; your files in work/{chapter} stay.",
+            ) from damaged
+
+    def save(self, state: LabState) -> None:
+        write_atomic(self.folder(state.chapter) / "lab.json", msgspec.json.format(msgspec.json.encode(state), indent=1) + b"\n")
+
+    def remove(self, chapter: str) -> None:
+        """Forget a lab. Its attempts in the progress record stay."""
+        shutil.rmtree(self.folder(chapter), ignore_errors=True)
+
+    def chapters(self) -> list[str]:
+        """Chapters that were started and not deleted."""
+        return sorted(path.parent.name for path in self._paths.labs.glob("*/lab.json"))
+
+    def student(self) -> str:
+        """This learner's own id, made once: the root of all their seeds."""
+        path = self._paths.state / "student"
+        try:
+            return path.read_text(encoding="ascii").strip()
+        except FileNotFoundError:
+            fresh = secrets.token_hex(8)
+            write_atomic(path, f"{fresh}\n".encode())
+            return fresh

@@ -1,0 +1,44 @@
+"""The learner's own folder of a lab, work/NN on the host: made with the starter files, never overwritten, never deleted by us."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from courselab.course import Lab
+from courselab.machines import Mount
+from courselab.paths import Paths
+
+IN_MACHINE = "/home/student/work"
+_ROOT_LEARNER_UID = 1000
+
+
+def prepare_work_folder(paths: Paths, lab: Lab) -> Mount:
+    """Make work/NN if it is not there, add starter files that are missing, and say how machines see it."""
+    folder = paths.work / lab.chapter
+    folder.mkdir(parents=True, exist_ok=True)
+    if lab.starter_folder.is_dir():
+        for source in sorted(lab.starter_folder.rglob("*")):
+            _add(source, folder / source.relative_to(lab.starter_folder))
+    if learner_uid() != os.getuid():
+        _give_to_student(folder)
+    return Mount(folder, IN_MACHINE, writable=True)
+
+
+def learner_uid() -> int:
+    """The user number that `student` gets in machines: the learner's own, so that files in work/ stay theirs; 1000 for root."""
+    return os.getuid() or _ROOT_LEARNER_UID
+
+
+def _add(source: Path, target: Path) -> None:
+    if source.is_dir():
+        target.mkdir(exist_ok=True)
+    elif not target.exists() and not target.is_symlink():
+        shutil.copyfile(source, target)
+
+
+def _give_to_student(folder: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            os.chown(path, _ROOT_LEARNER_UID, _ROOT_LEARNER_UID)
