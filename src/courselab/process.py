@@ -128,12 +128,15 @@ class _Reader:
         self._thread.start()
 
     def _drain(self, pipe: IO[bytes] | None) -> None:
+        if pipe is None:
+            return
         size = 0
-        while pipe and (chunk := os.read(pipe.fileno(), 65536)):
-            kept = chunk[: max(0, self._limit - size)]
-            self.truncated |= len(kept) < len(chunk)
-            self._chunks.append(kept)
-            size += len(kept)
+        with pipe:
+            while chunk := os.read(pipe.fileno(), 65536):
+                kept = chunk[: max(0, self._limit - size)]
+                self.truncated |= len(kept) < len(chunk)
+                self._chunks.append(kept)
+                size += len(kept)
 
     def finish(self, *, within_s: float) -> bytes:
         self._thread.join(within_s)

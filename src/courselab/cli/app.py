@@ -116,6 +116,11 @@ class App:
             raise LabError("Nothing was changed", why="The answer was no.")
 
 
+def on_terminal() -> bool:
+    """Whether a person sits at both ends: then a program in a machine gets a terminal too."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
 def _refuse_sudo() -> None:
     """`sudo lab …` would leave root's files in the learner's folders."""
     if hasattr(os, "geteuid") and os.geteuid() == 0 and os.environ.get("SUDO_UID", "0") != "0":

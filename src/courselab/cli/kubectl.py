@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from courselab.cli.app import App
+from courselab.cli.app import App, on_terminal
 from courselab.errors import UsageError
 from courselab.session.context import running_machine
 
@@ -32,7 +32,7 @@ def command(words: tuple[str, ...]) -> int:
     state = app.started(lab)
     server = running_machine(app.context_of(state), state, lab.servers[0] if lab.servers else "")
     argv, manifests = split_files(list(words))
-    full = server.shell_argv(["kubectl", *argv], user="student")
+    full = server.shell_argv(["kubectl", *argv], terminal=manifests is None and on_terminal())
     sys.stdout.flush()
     if manifests is None:
         os.execvp(full[0], full)  # noqa: S606 our own argument list

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from courselab.errors import LabError
 from courselab.files import write_json
-from courselab.progress import Progress
+from courselab.progress import Progress, Stage
 
 _CONNECT_S = 4.0
 _STALL_S = 60.0
@@ -94,7 +94,7 @@ def _expected_hash(url: str, name: str, pin: str) -> str:
 def _download(url: str, part: Path, progress: Progress, name: str) -> None:
     part.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     offset = part.stat().st_size if part.exists() else 0
-    with progress.stage(f"Fetching {name}"):
+    with progress.stage(f"Fetching {name}") as stage:
         try:
             answer = _open(url, timeout_s=_STALL_S, offset=offset)
         except urllib.error.HTTPError as refused:
@@ -102,12 +102,18 @@ def _download(url: str, part: Path, progress: Progress, name: str) -> None:
                 return
             raise
         with answer, part.open("ab" if answer.status == 206 else "wb") as file:
-            _copy(answer, file)
+            _copy(answer, file, stage)
 
 
-def _copy(source: Any, target: IO[bytes]) -> None:
+def _copy(source: Any, target: IO[bytes], stage: Stage) -> None:
+    whole = source.length or 0
+    done = 0
     while chunk := source.read(_CHUNK):
         target.write(chunk)
+        done += len(chunk)
+        stage.update(f"{done >> 20} of {whole >> 20} MiB", done / whole if whole else None)
+    if done < whole:
+        raise ConnectionError("the connection was cut")
 
 
 def _sha256(path: Path) -> str:

@@ -77,8 +77,11 @@ class Machine(Protocol):
         """
         ...
 
-    def shell_argv(self, argv: Sequence[str] = (), *, user: str = "student") -> list[str]:
-        """The host command that opens an interactive shell (or runs `argv`) on this terminal."""
+    def shell_argv(self, argv: Sequence[str] = (), *, user: str = "student", terminal: bool = True) -> list[str]:
+        """The host command that runs a login shell inside, or `argv` with a login shell's environment.
+
+        With `terminal`, the program inside gets a terminal of its own; without, its output and errors stay apart and unchanged.
+        """
         ...
 
     def put(self, path: str, data: bytes, *, mode: int = 0o644, owner: str = "root") -> None:

@@ -26,6 +26,8 @@ _T = TypeVar("_T")
 READY_S = 180.0
 _TOKEN = "/var/lib/rancher/k3s/server/node-token"  # noqa: S105 a path
 _PROFILE = "/etc/profile.d/courselab.sh"
+# K3s's kubectl looks at root's kubeconfig first unless told otherwise (k3s-io/k3s#6325).
+_KUBECONFIG = '[ "$(id -un)" = student ] && export KUBECONFIG="$HOME/.kube/config"\n'
 
 
 def start(context: Context, lab: Lab, *, seed: str = "", on_node_ready: Callable[[], None] = lambda: None) -> LabState:
@@ -151,8 +153,9 @@ def _welcome_student(lab: Lab, state: LabState, machines: dict[str, Machine]) ->
     variables = params_of(lab, state).environment() | {"LAB_CHAPTER": lab.chapter}
     profile = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
     for host, machine in machines.items():
-        machine.put(_PROFILE, profile.encode(), mode=0o644)
-        if lab.file.k3s.kubectl_ready and host in lab.servers:
+        ready = lab.file.k3s.kubectl_ready and host in lab.servers
+        machine.put(_PROFILE, (profile + (_KUBECONFIG if ready else "")).encode(), mode=0o644)
+        if ready:
             machine.put("/home/student/.kube/config", machine.get(K3S_YAML), mode=0o600, owner="student")
 
 

@@ -51,8 +51,10 @@ def entering(leader: int, argv: Sequence[str], *, user: str, extra_env: Sequence
     ]  # fmt: skip
 
 
-def on_terminal(leader: int, argv: Sequence[str], *, user: str) -> list[str]:
-    """A shell (or `argv`) with a terminal of the machine's own, so that job control and the window's size work."""
-    command = shlex.join(argv) if argv else "exec /bin/bash -l"
-    terminal = ["script", "--quiet", "--flush", "--return", "--command", command, "/dev/null"]
-    return entering(leader, terminal, user=user, extra_env=["TERM=xterm-256color"])
+def by_login(leader: int, argv: Sequence[str], *, user: str, terminal: bool) -> list[str]:
+    """A login shell, or `argv` with its environment; with a terminal of the machine's own job control and the window's size work."""
+    shell = ["/bin/bash", "-l", *(["-c", 'exec "$@"', "bash", *argv] if argv else [])]
+    if not terminal:
+        return entering(leader, shell, user=user)
+    wrapped = ["script", "--quiet", "--flush", "--return", "--command", f"exec {shlex.join(shell)}", "/dev/null"]
+    return entering(leader, wrapped, user=user, extra_env=["TERM=xterm-256color"])

@@ -68,8 +68,8 @@ class LocalMachine:
     def run(self, argv: Sequence[str], *, input: bytes | None = None, timeout_s: float, user: str = "root") -> Completed:
         return process.run(self._inside(enter.entering(self._pid(), argv, user=user)), input=input, timeout_s=timeout_s)
 
-    def shell_argv(self, argv: Sequence[str] = (), *, user: str = "student") -> list[str]:
-        return self._inside(enter.on_terminal(self._pid(), argv, user=user))
+    def shell_argv(self, argv: Sequence[str] = (), *, user: str = "student", terminal: bool = True) -> list[str]:
+        return self._inside(enter.by_login(self._pid(), argv, user=user, terminal=terminal))
 
     def _inside(self, argv: Sequence[str]) -> list[str]:
         return enter.joining(enter.groups_of(self._pid(), self.host.cgroups.tops), argv)

@@ -1,0 +1,164 @@
+"""`python -m bench` measures the command as a user runs it and writes bench/README.md with machine and date.
+
+It uses a home of its own, so the labs of whoever runs it are not touched. `--cold` also empties the build cache first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+LONG_S = 3600
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measure: what, the bound it must keep, what was seen (seconds or GB)."""
+
+    measure: str
+    bound: float
+    unit: str
+    seen: list[float]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seen)
+
+    def markdown(self) -> str:
+        low, high = min(self.seen), max(self.seen)
+        kept = "yes" if self.median <= self.bound else "**no**"
+        return f"| {self.measure} | {self.bound:g} {self.unit} | {self.median:.2f} | {low:.2f} to {high:.2f} | {len(self.seen)} | {kept} |"
+
+
+class Bench:
+    """The command, in a home of its own."""
+
+    def __init__(self, home: Path, chapter: str) -> None:
+        self.env = {
+            **os.environ,
+            "LAB_HOME": str(home),
+            "LAB_CACHE": os.environ.get("LAB_CACHE", str(Path.home() / ".cache/k3s-course-lab")),
+        }
+        self.chapter = chapter
+
+    def lab(self, *words: str, codes: tuple[int, ...] = (0,)) -> tuple[float, str]:
+        """Run `./lab …`; its seconds and standard output."""
+        began = time.monotonic()
+        done = subprocess.run([str(ROOT / "lab"), *words], env=self.env, capture_output=True, text=True, timeout=LONG_S, check=False)
+        took = time.monotonic() - began
+        if done.returncode not in codes:
+            sys.exit(f"lab {' '.join(words)} ended with {done.returncode}:\n{done.stderr}")
+        return took, done.stdout
+
+    def times(self, count: int, call: Callable[[], float]) -> list[float]:
+        return [call() for _ in range(count)]
+
+    def start(self) -> tuple[float, float]:
+        """Seconds until the node is Ready, and until everything is; from a lab that is not there."""
+        took, out = self.lab("start", self.chapter, "--json")
+        return json.loads(out)["node_ready"], took
+
+    def memory_gb(self) -> float:
+        """All processes of the lab's machines, shared pages counted once (PSS)."""
+        total = 0
+        for pid in machine_pids():
+            try:
+                lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            except OSError:
+                continue
+            total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+        return total / 1e6
+
+
+def machine_pids() -> list[int]:
+    """Processes in another process namespace than ours: the machines'."""
+    own = os.readlink("/proc/self/ns/pid")
+    found: list[int] = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if os.readlink(entry / "ns/pid") != own:
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+    return found
+
+
+def measure(bench: Bench, runs: int) -> list[Row]:
+    """Every bound of the issue, in the order in which a user meets them."""
+    bench.lab("--help")
+    rows = [Row("`lab --help`", 0.12, "s", bench.times(10, lambda: bench.lab("--help")[0]))]
+    ready: list[float] = []
+    whole: list[float] = []
+    for _ in range(runs):
+        bench.lab("delete", "--all", "--yes")
+        node, everything = bench.start()
+        ready.append(node)
+        whole.append(everything)
+    rows += [
+        Row(f"warm `lab start {bench.chapter}`: node Ready", 6, "s", ready),
+        Row("… everything the lab needs available", 12, "s", whole),
+    ]
+    rows.append(Row("memory of a one-machine lab, all processes", 1.2, "GB", [bench.memory_gb()]))
+    solve(bench)
+    bench.lab("check", bench.chapter, "--no-disturb", codes=(0, 1))
+    check = bench.times(10, lambda: bench.lab("check", bench.chapter, "--no-disturb", codes=(0, 1))[0])
+    rows.append(Row(f"`lab check {bench.chapter}`, solved, without disturbing probes", 0.8, "s", check))
+    resets = bench.times(runs, lambda: bench.lab("reset", bench.chapter, "--yes")[0])
+    rows.append(Row(f"`lab reset {bench.chapter}` (bound: the start above)", round(statistics.median(whole), 1), "s", resets))
+    rows.append(Row("`lab stop`", 5, "s", [bench.lab("stop", bench.chapter)[0]]))
+    rows.append(Row("`lab resume`", 10, "s", [bench.lab("resume", bench.chapter)[0]]))
+    bench.lab("delete", "--all", "--yes")
+    return rows
+
+
+def solve(bench: Bench) -> None:
+    """Run the chapter's solutions and wait until the checks say so."""
+    bench.lab("verify", bench.chapter, "--only-solve")
+
+
+def report(rows: list[Row]) -> str:
+    cpu = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "?"
+    )
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    versions = f"Linux {platform.release()}, Python {platform.python_version()}"
+    head = f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} × {cpu}, {memory:.0f} GiB, {versions}"
+    table = "\n".join(row.markdown() for row in rows)
+    return f"## Measured\n\n{head}\n\n| measure | bound | median | range | runs | kept |\n|---|---|---|---|---|---|\n{table}\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--chapter", default="02")
+    parser.add_argument("--write", action="store_true", help="put the result into bench/README.md")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="lab-bench-") as home:
+        bench = Bench(Path(home), options.chapter)
+        try:
+            text = report(measure(bench, options.runs))
+        finally:
+            bench.lab("delete", "--all", "--yes")
+    print(text)
+    if options.write:
+        path = ROOT / "bench" / "README.md"
+        before, _, after = path.read_text(encoding="utf-8").partition("## Measured\n")
+        rest = after[after.index("\n## ") :] if "\n## " in after else ""
+        path.write_text(before + text + rest, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

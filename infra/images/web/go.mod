@@ -1,0 +1,3 @@
+module course/web
+
+go 1.24

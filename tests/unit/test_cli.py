@@ -1,0 +1,110 @@
+"""The command as a user meets it: what it prints where, exit codes, three-line errors, and never a traceback."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from courselab.cli.failure import clean
+from courselab.cli.kubectl import split_files
+from courselab.cli.main import VERBS
+from courselab.errors import UsageError
+from tests.unit.conftest import Command
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_an_example(verb: str) -> None:
+    command = importlib.import_module(f"courselab.cli.{verb}").command
+    assert command.name == verb
+    assert "Example:" in (command.epilog or "")
+    assert command.help
+
+
+def test_help_lists_every_verb(lab: Command) -> None:
+    shown = lab("--help")
+    assert shown.returncode == 0
+    assert all(f"  {verb} " in shown.stdout for verb in VERBS)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["strat"], 2, "Did you mean `lab start`?"),
+        (["start", "99"], 2, "Chapters with a lab are: 02"),
+        (["start", "../../etc"], 2, "There is no chapter '../../etc'"),
+        (["start", "02\x1b[2J"], 2, "\\x1b"),
+        (["tasks"], 2, "No lab is started"),
+        (["tasks", "02"], 2, "Lab 02 is not started"),
+        (["start", "02", "--on", "cloud"], 2, "There is no provider 'cloud'"),
+        (["delete", "02", "--nope"], 2, "No such option"),
+        (["delete", "--all", "02"], 2, "Either a chapter or --all"),
+        (["delete", "02"], 2, "There is no terminal to ask on"),
+        (["completion", "tcsh"], 2, "tcsh"),
+    ],
+)
+def test_a_wrong_call_is_told_in_three_lines(lab: Command, words: list[str], code: int, says: str) -> None:
+    done = lab(*words)
+    assert done.returncode == code
+    assert says in done.stderr
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) <= 4
+    assert "Traceback" not in done.stderr
+    assert "\x1b[2J" not in done.stderr
+
+
+def test_list_has_the_designed_json(lab: Command) -> None:
+    chapter = {"chapter": "02", "title": "Workloads", "state": "not started", "earned": 0, "possible": 2}
+    assert json.loads(lab("list", "--json").stdout) == {"schema": 1, "chapters": [chapter]}
+    assert "Workloads  not started  0/2 points" in lab("list").stdout
+
+
+def test_a_damaged_lab_yaml_is_told_with_file_and_line(lab: Command, course: Path) -> None:
+    path = course / "labs" / "02-workloads" / "lab.yaml"
+    path.write_text(path.read_text().replace("points", "pionts"))
+    done = lab("list")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "lab.yaml:12 is not a lab" in done.stderr
+    assert "Did you mean `points`?" in done.stderr
+
+
+def test_sudo_is_refused(lab: Command) -> None:
+    done = lab("list", SUDO_UID="1000")
+    assert done.returncode == 2
+    assert "without sudo" in done.stderr
+
+
+def test_a_reader_that_goes_away_is_no_error(course: Path) -> None:
+    argv = f"{sys.executable} -m courselab --help | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", argv], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr == ""
+
+
+def test_a_damaged_state_is_told_and_can_be_deleted(lab: Command, tmp_path: Path) -> None:
+    state = tmp_path / "höme" / "state" / "labs" / "02" / "lab.json"
+    state.parent.mkdir(parents=True)
+    state.write_text("{half")
+    done = lab("tasks", "02")
+    assert done.returncode == 4
+    assert "lab delete 02" in done.stderr
+
+
+def test_control_characters_never_reach_the_terminal() -> None:
+    assert clean("a\x1b[31mb\x07\nc\u202e") == "a\\x1b[31mb\\x07 c\\x202e"
+
+
+def test_kubectl_takes_files_of_the_host(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("a: 1")
+    (tmp_path / "b.json").write_text("{}")
+    (tmp_path / "notes.txt").write_text("no")
+    assert split_files(["apply", "-f", str(tmp_path), "-n", "shop"]) == (["apply", "-n", "shop", "-f", "-"], b"a: 1\n---\n{}")
+    assert split_files(["apply", f"--filename={tmp_path}/a.yaml"]) == (["apply", "-f", "-"], b"a: 1")
+    assert split_files(["logs", "-f", "pod"]) == (["logs", "-f", "pod"], None)
+    assert split_files(["exec", "pod", "--", "tail", "-f", "x"]) == (["exec", "pod", "--", "tail", "-f", "x"], None)
+    assert split_files(["apply", "-f", "-"]) == (["apply", "-f", "-"], None)
+    with pytest.raises(UsageError, match="cannot be read"):
+        split_files(["apply", "-f", str(tmp_path / "gone.yaml")])

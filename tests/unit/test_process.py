@@ -1,0 +1,57 @@
+"""Other programs: deadlines, bounded output, closed input."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+import pytest
+
+from courselab.process import CommandFailed, CommandMissing, CommandTimeout, run
+
+
+def test_output_and_code_come_back() -> None:
+    done = run(["/bin/sh", "-c", "echo out; echo err >&2; exit 3"], timeout_s=10)
+    assert (done.code, done.text, done.error_text) == (3, "out\n", "err")
+    with pytest.raises(CommandFailed) as failed:
+        done.check("The test failed")
+    assert (failed.value.what, failed.value.why) == ("The test failed", "`/bin/sh` ended with code 3: err")
+
+
+def test_input_is_closed_unless_given() -> None:
+    assert run(["cat"], timeout_s=10).stdout == b""
+    assert run(["cat"], input=b"x" * 300_000, timeout_s=10).stdout == b"x" * 300_000
+    assert run(["true"], input=b"x" * 300_000, timeout_s=10).code == 0
+
+
+def test_output_is_cut_at_its_limit() -> None:
+    done = run([sys.executable, "-c", "print('y' * 100000)"], timeout_s=20, output_limit=1000)
+    assert (len(done.stdout), done.truncated) == (1000, True)
+
+
+def test_a_deadline_kills_the_program_and_its_children(tmp_path: object) -> None:
+    mark = f"{time.time_ns()}"
+    with pytest.raises(CommandTimeout, match=r"within 0.2 s"):
+        run(["/bin/sh", "-c", f"sh -c 'sleep 60; : {mark}' & sleep 60; : {mark}"], timeout_s=0.2)
+    time.sleep(0.1)
+    assert not [pid for pid in os.listdir("/proc") if pid.isdigit() and mark in cmdline(pid)]
+
+
+def test_a_background_child_does_not_hold_the_caller() -> None:
+    began = time.monotonic()
+    assert run(["/bin/sh", "-c", "sleep 30 & echo done"], timeout_s=20).text == "done\n"
+    assert time.monotonic() - began < 15
+
+
+def test_a_missing_program_is_told() -> None:
+    with pytest.raises(CommandMissing, match="no-such-program"):
+        run(["no-such-program"], timeout_s=1)
+
+
+def cmdline(pid: str) -> str:
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
