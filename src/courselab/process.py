@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO
 
@@ -64,19 +64,22 @@ def run(
     *,
     timeout_s: float,
     input: bytes | None = None,
+    stdin: IO[bytes] | None = None,
     env: Mapping[str, str] | None = None,
     cwd: str | os.PathLike[str] | None = None,
     output_limit: int = OUTPUT_LIMIT_BYTES,
+    on_error_text: Callable[[str], None] | None = None,
 ) -> Completed:
     """Run `argv` to its end and return what it left, whatever its exit code.
 
+    Its standard input is `input`, or the open file `stdin`, or nothing. `on_error_text` is shown its standard error as it comes.
     The program gets a session of its own, so that it and its children can be killed together at the deadline or on Ctrl-C.
     Raises CommandMissing if it does not exist, CommandTimeout after `timeout_s` seconds.
     """
     try:
         process = subprocess.Popen(
             list(argv),
-            stdin=subprocess.PIPE if input is not None else subprocess.DEVNULL,
+            stdin=subprocess.PIPE if input is not None else (stdin or subprocess.DEVNULL),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=dict(env) if env is not None else None,
@@ -87,7 +90,7 @@ def run(
         raise CommandMissing(
             f"The program {argv[0]!r} could not be started", why=str(missing), fix="Run `lab doctor` to see what is missing."
         ) from missing
-    reading = [_Reader(process.stdout, output_limit), _Reader(process.stderr, output_limit)]
+    reading = [_Reader(process.stdout, output_limit), _Reader(process.stderr, output_limit, on_error_text)]
     try:
         if input is not None and process.stdin is not None:
             threading.Thread(target=_feed, args=(process.stdin, input), daemon=True).start()
@@ -120,7 +123,8 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
 class _Reader:
     """Drains one pipe in a thread and keeps its first `limit` bytes."""
 
-    def __init__(self, pipe: IO[bytes] | None, limit: int) -> None:
+    def __init__(self, pipe: IO[bytes] | None, limit: int, show: Callable[[str], None] | None = None) -> None:
+        self._show = show
         self._chunks: list[bytes] = []
         self._limit = limit
         self.truncated = False
@@ -137,6 +141,8 @@ class _Reader:
                 self.truncated |= len(kept) < len(chunk)
                 self._chunks.append(kept)
                 size += len(kept)
+                if self._show:
+                    self._show(chunk.decode("utf-8", "replace"))
 
     def finish(self, *, within_s: float) -> bytes:
         self._thread.join(within_s)

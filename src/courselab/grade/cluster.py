@@ -1,4 +1,5 @@
 """`cluster`, as a check sees it: the objects of Evidence, and only the kinds that the check declared."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -47,7 +48,8 @@ class Cluster:
         kind = self._open(kind)
         found = self._world.find(kind, name, namespace)
         if found is None and kind in self._record.trimmed:
-            raise NotCollected(f"Only the first {len(self._world.objects(kind))} objects of kind {kind} were looked at, there are too many.")
+            looked_at = len(self._world.objects(kind))
+            raise NotCollected(f"There are too many objects of kind {kind}: only the first {looked_at} were looked at.")
         if found is not None:
             self._record.saw(found)
         return found
@@ -181,8 +183,11 @@ def down(world: World, record: Record) -> ClusterDown:
         if node.reachable and unit is not None and (unit.load != "not-found" or len(world.evidence.nodes) == 1):
             record.units.append((machine, "k3s"))
             return _unit_down(machine, unit)
-    return ClusterDown(f"The Kubernetes API does not answer: {world.evidence.cluster.why}", expected="a Kubernetes API that answers",
-                       actual=world.evidence.cluster.why)
+    return ClusterDown(
+        f"The Kubernetes API does not answer: {world.evidence.cluster.why}",
+        expected="a Kubernetes API that answers",
+        actual=world.evidence.cluster.why,
+    )
 
 
 def _unit_down(machine: str, unit: UnitState) -> ClusterDown:

@@ -1,4 +1,5 @@
 """`nodes` and `probes`, as a check sees them: what machines said about themselves, and what experiments showed."""
+
 from __future__ import annotations
 
 import json
@@ -121,7 +122,8 @@ class Node:
 
     def _declared(self, found: Mapping[str, Any], name: str, what: str) -> Any:
         if name not in found:
-            raise CheckerMistake(f"{name!r} is not collected on machine {self.name}: add it to lab.yaml, collect: {self.name}: {what}: [{name}]")
+            fix = f"add it to lab.yaml, collect: {self.name}: {what}: [{name}]"
+            raise CheckerMistake(f"{name!r} is not collected on machine {self.name}: {fix}")
         return found[name]
 
 
@@ -218,6 +220,9 @@ def outcome(name: str, probe: ProbeResult) -> Any:
     if probe.error:
         raise NotCollected(f"The experiment {name} could not be made: {probe.error}")
     if probe.failure is not None:
-        known = ("message", "expected", "actual", "path", "next")
-        raise Failure(**{key: str(probe.failure.get(key, "")) for key in known})
+        say = {key: str(value) for key, value in probe.failure.items()}
+        raise Failure(
+            say.get("message", ""), expected=say.get("expected", ""), actual=say.get("actual", ""), path=say.get("path", ""),
+            next=say.get("next", "")
+        )  # fmt: skip
     return probe.result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Sequence
@@ -51,10 +52,14 @@ def entering(leader: int, argv: Sequence[str], *, user: str, extra_env: Sequence
     ]  # fmt: skip
 
 
-def by_login(leader: int, argv: Sequence[str], *, user: str, terminal: bool) -> list[str]:
-    """A login shell, or `argv` with its environment; with a terminal of the machine's own job control and the window's size work."""
-    shell = ["/bin/bash", "-l", *(["-c", 'exec "$@"', "bash", *argv] if argv else [])]
+def shell(leader: int, argv: Sequence[str], *, user: str, terminal: bool) -> list[str]:
+    """A login shell, or `argv` in its environment.
+
+    On a terminal it gets one of the machine's own, so that job control and the window's size work. Without one, what it prints
+    and what it complains about stay two streams.
+    """
+    login = ["/bin/bash", "--login", *(["-c", 'exec "$@"', "bash", *argv] if argv else [])]
     if not terminal:
-        return entering(leader, shell, user=user)
-    wrapped = ["script", "--quiet", "--flush", "--return", "--command", f"exec {shlex.join(shell)}", "/dev/null"]
-    return entering(leader, wrapped, user=user, extra_env=["TERM=xterm-256color"])
+        return entering(leader, login, user=user)
+    own_terminal = ["script", "--quiet", "--flush", "--return", "--command", f"exec {shlex.join(login)}", "/dev/null"]
+    return entering(leader, own_terminal, user=user, extra_env=[f"TERM={os.environ.get('TERM', 'xterm')}"])

@@ -47,24 +47,17 @@ class Host:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def is_locked(self, name: str) -> bool:
-        """Whether somebody is just starting, stopping or deleting the machine `name`."""
-        with self._lock_file(name).open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-        return False
-
     def _lock_file(self, name: str) -> Path:
         locks = self.machines / ".locks"
-        locks.mkdir(parents=True, exist_ok=True)
+        if not locks.is_dir():
+            locks.mkdir(parents=True, exist_ok=True)
+            for folder in (self.machines, locks):
+                folder.chmod(0o755)  # who may enter the state folder may see what machines there are
         return locks / (name or ".all")
 
     def records(self) -> list[record.Record]:
         """Every machine there is, whole or half-made."""
-        folders = sorted(self.machines.glob("[!.]*/machine.json"))
-        return [found for path in folders if (found := record.load(path.parent))]
+        return record.all_below(self.machines)
 
     def unplug(self, name: str) -> None:
         """Remove what systemd-nspawn leaves on the host when it is killed."""
@@ -74,10 +67,13 @@ class Host:
         for kind in ("propagate", "unix-export"):
             shutil.rmtree(NSPAWN_RUN / kind / self.names.machine(name), ignore_errors=True)
 
-    def tidy(self) -> None:
-        """After a machine ended: take down what no machine uses, and put the host's settings back after the last one."""
+    def tidy(self, *, without: str = "") -> None:
+        """After a machine ended: take down what no machine uses, and put the host's settings back after the last one.
+
+        `without`: a machine that is listed but about to go.
+        """
         with self.locked():
-            there = self.records()
+            there = [found for found in self.records() if found.spec.name != without]
             running = {found.spec.lab for found in there if self.cgroups.pids(self.names.machine(found.spec.name))}
             for lab in self.networks.known():
                 if lab not in {found.spec.lab for found in there}:

@@ -1,5 +1,7 @@
 """The host's kernel settings: what machines need is set before the first one starts, and put back after the last one ended.
 
+Also one kernel module: nodes need br_netfilter, which would change what every bridge of the host does unless told not to.
+
 The record is shared by all state folders of this host and lives in /run, which like the settings themselves does not outlast a
 reboot. It names the boot, in case /run is on a disk.
 """
@@ -14,13 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from courselab import files
+from courselab import files, process
+from courselab.machines.local.names import BRIDGES
+from courselab.machines.local.packages import find_program
 
 RUN = Path("/run/courselab")
 SYSCTLS = Path("/proc/sys")
 # What we set: machines reach the outside through this host; and many machines share the limits of one root user.
 FORWARD = {"net/ipv4/ip_forward": 1}
 AT_LEAST = {"fs/inotify/max_user_instances": 1024, "fs/inotify/max_user_watches": 524288}
+BRIDGE_FILTER = "br_netfilter"
+BRIDGE_CALLS = tuple(f"net/bridge/bridge-nf-call-{kind}" for kind in ("iptables", "ip6tables", "arptables"))
 # What K3s, a kubelet or a bridge might change. Machines see plain files instead, so this is the second lock on the same door.
 WATCHED = (
     "kernel/panic", "kernel/panic_on_oops", "kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes", "kernel/keys/maxkeys",
@@ -38,14 +44,23 @@ class HostSettings:
     boot: str
     run: Path = RUN
     sysctls: Path = SYSCTLS
+    interfaces: Path = Path("/sys/class/net")
 
     def borrow(self) -> None:
         """Record the settings unless somebody already did during this boot, and set what machines need. Call before a start."""
         with self._locked():
             record = self._record()
-            users = {*record.get("users", []), self.user}
-            before = record.get("before") or self._read()
-            self._write({"boot": self.boot, "users": sorted(users), "before": before})  # on disk first: a crash must not lose it
+            now = {
+                "boot": self.boot,
+                "users": sorted({*record.get("users", []), self.user}),
+                "before": record.get("before") or self._read(),
+                "bridges": record.get("bridges", sorted(self._bridges())),
+                "loads": record.get("loads", not self._has(BRIDGE_CALLS[0])),
+            }
+            if now != record:
+                self._write(now)  # on disk first: a crash must not lose it
+            if not self._has(BRIDGE_CALLS[0]):
+                self._load_bridge_filter()
             for name, value in FORWARD.items():
                 self._set(name, str(value))
             for name, least in AT_LEAST.items():
@@ -64,8 +79,28 @@ class HostSettings:
             if users:
                 self._write({**record, "users": users})
                 return
-            self._restore(record.get("before", {}))
+            before = dict(record.get("before", {}))
+            if self._bridges() - set(record.get("bridges", [])):
+                # Docker or the like came meanwhile and relies on forwarding, which it found switched on.
+                before = {name: value for name, value in before.items() if not name.endswith("forward") and "/forwarding" not in name}
+            self._restore(before)
+            if record.get("loads"):
+                self._modprobe("--remove", "--quiet", BRIDGE_FILTER)
             self._file.unlink(missing_ok=True)
+
+    def _bridges(self) -> set[str]:
+        """The host's bridges that are not ours."""
+        return {path.parent.name for path in self.interfaces.glob("*/bridge") if not path.parent.name.startswith(BRIDGES)}
+
+    def _load_bridge_filter(self) -> None:
+        """Have it for the machines without letting it change the host's own bridges."""
+        self._modprobe("--quiet", BRIDGE_FILTER)
+        for name in BRIDGE_CALLS:
+            self._set(name, "0")
+
+    def _modprobe(self, *words: str) -> None:
+        if modprobe := find_program("modprobe"):
+            process.run([modprobe, *words], timeout_s=30)  # a kernel without modules has it built in or does without
 
     def _restore(self, before: Mapping[str, str]) -> None:
         # ip_forward first: writing it sets every interface's own forwarding, which then gets its own value again.
@@ -84,8 +119,11 @@ class HostSettings:
         except OSError:
             return None
 
+    def _has(self, name: str) -> bool:
+        return (self.sysctls / name).exists()
+
     def _set(self, name: str, value: str) -> None:
-        if (self.sysctls / name).exists():
+        if self._has(name):
             (self.sysctls / name).write_text(value)
 
     @property

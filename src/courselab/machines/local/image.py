@@ -5,15 +5,16 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from courselab import files, process
 from courselab.errors import LabError
-from courselab.progress import Progress
+from courselab.machines.local.disk import remove_tree
+from courselab.progress import Progress, Stage
 
-BUILD_ETA_S = 60.0
+BUILD_ETA_S = 45.0
 BUILD_TIMEOUT_S = 1800.0
 RECIPE = 1  # counts up when this file changes what an image is
 CNI_PLUGINS = ("bridge", "host-local", "loopback", "portmap")
@@ -79,20 +80,44 @@ def build(image: Image, recipe: Path, sources: Sources, progress: Progress) -> N
         fcntl.flock(lock, fcntl.LOCK_EX)
         if image.ready:
             return
-        with progress.stage("machine image", f"{sources.suite}, about 250 MB, made once", eta_s=BUILD_ETA_S) as stage:
+        with progress.stage("Making the machine image", f"{sources.suite}, 180 MB, only once", eta_s=BUILD_ETA_S) as stage:
             remove_tree(image.folder)
             making = image.folder.with_suffix(".new")
             remove_tree(making)
-            making.mkdir()
-            stage.update("downloading and unpacking packages", 0.0)
-            process.run(mmdebstrap_argv(making / "root", recipe, sources), timeout_s=BUILD_TIMEOUT_S).check(
-                "The machine image could not be built", fix="Check the network and this computer's apt sources, then try again."
-            )
-            stage.update("setting it up", 0.9)
+            making.mkdir(mode=0o755)
+            _unpack(making / "root", recipe, sources, stage)
+            stage.update("setting it up", 0.95)
             _customise(making / "root", recipe)
             os.sync()
             files.write_atomic(making / "complete", f"{image.key}\n".encode(), mode=0o644)
             making.rename(image.folder)
+
+
+def _unpack(root: Path, recipe: Path, sources: Sources, stage: Stage) -> None:
+    """Run mmdebstrap, showing its steps."""
+    steps = {"apt-get update": 0.05, "downloading": 0.1, "extracting": 0.3, "installing": 0.5, "cleaning": 0.9}
+
+    def show(text: str) -> None:
+        for line in text.splitlines():
+            for word, fraction in steps.items():
+                if line.startswith("I: ") and word in line:
+                    stage.update(line.removeprefix("I: ").rstrip(".")[:60], fraction)
+
+    done = process.run(mmdebstrap_argv(root, recipe, sources), timeout_s=BUILD_TIMEOUT_S, env=_environment(), on_error_text=show)
+    if done.code != 0:
+        errors = [line.removeprefix("E: ") for line in done.error_text.splitlines() if line.startswith("E: ")] or [done.error_text[-300:]]
+        raise LabError(
+            "The machine image could not be made",
+            why=f"mmdebstrap: {errors[0][:300]}",
+            fix="Check the network, the space on the disk and `apt-get update`, then try again.",
+            detail=done.error_text,
+        )
+
+
+def _environment() -> dict[str, str]:
+    """Nothing of the user's, except how to reach the network."""
+    proxies = {name: value for name, value in os.environ.items() if name.lower() in {"http_proxy", "https_proxy", "no_proxy"}}
+    return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "TMPDIR": "/tmp", **proxies}  # noqa: S108
 
 
 def mmdebstrap_argv(root: Path, recipe: Path, sources: Sources) -> list[str]:
@@ -108,61 +133,70 @@ def mmdebstrap_argv(root: Path, recipe: Path, sources: Sources) -> list[str]:
 
 
 def _customise(root: Path, recipe: Path) -> None:
-    copy = ["cp", "-R", "--no-preserve=ownership", f"{recipe / 'rootfs'}/.", str(root)]
-    process.run(copy, timeout_s=60).check("The machine image could not be filled")
-    env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
-    process.run(["chroot", str(root), "/usr/lib/courselab/setup"], timeout_s=120, env=env).check("The machine image could not be set up")
-
-
-def remove_tree(folder: Path) -> None:
-    """Remove a folder with everything in it, unless something is mounted below it (never reach into what is not ours)."""
-    if not folder.exists() and not folder.is_symlink():
-        return
-    below = f"{os.path.realpath(folder)}/"
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        place = line.split()[4].encode().decode("unicode_escape")
-        if f"{place}/".startswith(below):
-            why, fix = f"Something is mounted at {place}.", f"Run `umount '{place}'`, then try again."
-            raise LabError(f"{folder} was not removed", why=why, fix=fix)
-    process.run(["rm", "-rf", "--one-file-system", "--", str(folder)], timeout_s=300).check(f"{folder} could not be removed")
+    """Copy the files of infra/machine/rootfs and run its setup inside."""
+    base = recipe / "rootfs"
+    for source in sorted(base.rglob("*")):
+        target = root / source.relative_to(base)
+        if source.is_dir():
+            if not target.exists():
+                target.mkdir()
+                target.chmod(0o755)
+        else:
+            target.write_bytes(source.read_bytes())
+            target.chmod(0o755 if source.stat().st_mode & 0o100 else 0o644)  # whatever umask the checkout was made with
+    done = process.run(["chroot", str(root), "/usr/lib/courselab/setup"], timeout_s=120, env=_environment())
+    done.check("The machine image could not be set up")
 
 
 def host_suite(path: Path = Path("/etc/os-release")) -> str:
-    """The code name of this host's distribution; "" when it has none."""
-    pairs = (line.partition("=") for line in path.read_text().splitlines())
-    return next((value.strip().strip('"') for name, _, value in pairs if name == "VERSION_CODENAME"), "")
+    """The code name of this host's distribution, or of the Debian or Ubuntu that it is made from; "" when it has none."""
+    pairs = {name: value.strip().strip('"') for name, _, value in (line.partition("=") for line in path.read_text().splitlines())}
+    return pairs.get("UBUNTU_CODENAME") or pairs.get("DEBIAN_CODENAME") or pairs.get("VERSION_CODENAME") or ""
 
 
 def host_sources() -> Sources:
     """What this host's apt uses for its own distribution."""
-    fields = "$(REPO_URI)|$(RELEASE)|$(COMPONENT)"
+    fields = "$(REPO_URI)|$(RELEASE)|$(CODENAME)|$(COMPONENT)"
     shown = process.run(["apt-get", "indextargets", "--format", fields, "Created-By: Packages"], timeout_s=60)
-    options = process.run(["apt-config", "dump"], timeout_s=60)
-    return parse_sources(host_suite(), shown.text, options.text)
+    return parse_sources(host_suite(), shown.text, process.run(["apt-config", "dump"], timeout_s=60).text)
 
 
 def parse_sources(codename: str, targets: str, configuration: str) -> Sources:
-    """Keep of apt's package lists those of the distribution itself, and of its configuration what reaching them needs."""
+    """Keep of apt's package lists those of the distribution itself, and of its configuration what reaching them needs.
+
+    Raises LabError if there are none.
+    """
+    own = {codename, f"{codename}-updates", f"{codename}-security"}
     found: dict[tuple[str, str], list[str]] = {}
     for line in targets.splitlines():
-        uri, suite, component = line.split("|", 2)
-        own = suite in {codename, f"{codename}-updates", f"{codename}-security"} and component in {"main", "universe"}
-        if own and component not in found.setdefault((uri, suite), []):
-            found[uri, suite].append(component)
-    lines = [f"deb {uri} {suite} {' '.join(components)}" for (uri, suite), components in found.items()]
-    if not codename or not lines:
+        uri, suite, real_name, component = line.split("|", 3)
+        if (suite in own or real_name in own) and component in {"main", "universe"}:
+            components = found.setdefault((uri, suite), [])
+            components += [] if component in components else [component]
+    if not codename or not found:
         raise LabError(
             "This computer's apt has no source for its own distribution",
-            why="A machine image is made from the packages that this computer's apt can reach.",
-            fix="Run `apt-get update`, check /etc/apt/sources.list, then try again.",
+            why="The machine image is made from the packages that this computer's apt can reach.",
+            fix="Check /etc/apt/sources.list and run `apt-get update`, then try again.",
         )
-    wanted = ("Acquire::http::Proxy", "Acquire::https::Proxy", "Acquire::Check-Valid-Until", "Acquire::Check-Date", "Acquire::https::CA")
-    options = [line.strip() for line in configuration.splitlines() if line.startswith(wanted) and not line.endswith(' "";')]
-    return Sources(codename, tuple(lines), tuple(options))
+    lines = tuple(f"deb {uri} {suite} {' '.join(components)}" for (uri, suite), components in found.items())
+    wanted = ("Acquire::http::", "Acquire::https::", "Acquire::Check-Valid-Until", "Acquire::Check-Date", "Acquire::Retries")
+    options = (line.strip() for line in configuration.splitlines() if line.startswith(wanted) and not line.endswith(' "";'))
+    return Sources(codename, lines, tuple(options))
 
 
-def free_old(cache: Path, keep: set[str]) -> None:
-    """Remove images that no machine uses and that are not the current one."""
-    for folder in (cache / "machine-image").glob("*"):
-        if folder.is_dir() and folder.name not in keep:
-            shutil.rmtree(folder, ignore_errors=True)
+def use(image: Image, key: str, machines: Path) -> None:
+    """Note that the state folder called `key`, whose machines are below `machines`, uses this image."""
+    note = image.folder / "users" / key
+    if not note.exists():
+        files.write_atomic(note, f"{machines}\n".encode())
+
+
+def remove_unused(cache: Path, current: Image, images_below: Callable[[Path], set[Path]]) -> None:
+    """Remove older images that no machine of any state folder uses. `images_below`: the image roots that machines in a folder use."""
+    for folder in (cache / "machine-image").glob("*/"):
+        if folder == current.folder or not (folder / "complete").exists():
+            continue
+        users = [Path(note.read_text().strip()) for note in (folder / "users").glob("*")]
+        if not any(folder / "root" in images_below(machines) for machines in users):
+            remove_tree(folder)

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from courselab import files, process
-from courselab.errors import LabError, Unreachable, UsageError
+from courselab.errors import LabError, Unreachable
 from courselab.machines.base import Completed, MachineSpec, MachineState
-from courselab.machines.local import enter, network, spawn
+from courselab.machines.local import enter, network, record, spawn
+from courselab.machines.local.disk import Disk, remove_tree
 from courselab.machines.local.host import Host
-from courselab.machines.local.image import remove_tree
 from courselab.machines.local.processes import Process, is_first_of_namespace, kill_and_wait
-from courselab.machines.local.record import Record
 
+POWER_OFF = signal.SIGRTMIN + 4  # to a systemd that is PID 1
 STOP_TIMEOUT_S = 30.0
-FILE_TIMEOUT_S = 120.0
-# $1 path, $2 mode, $3 owner. The file appears whole or not at all.
-PUT = (
-    'd=$(dirname -- "$1"); mkdir -p -- "$d" && t=$(mktemp -- "$d/.put.XXXXXX") || exit 1; '
-    'cat > "$t" && chmod -- "$2" "$t" && chown -- "$3:" "$t" && mv -T -- "$t" "$1" || { rm -f -- "$t"; exit 1; }'
-)
+FILE_TIMEOUT_S = 300.0
+# $1 path, $2 mode, $3 owner. Folders that have to be made belong to the owner; the file appears whole or not at all.
+PUT = """
+folder=$(dirname -- "$1"); made=; above=$folder
+while [ ! -e "$above" ]; do made=$above; above=$(dirname -- "$above"); done
+mkdir -p -- "$folder" && { [ -z "$made" ] || chown -R -- "$3:" "$made"; } || exit 1
+new=$(mktemp -- "$folder/.put.XXXXXX") || exit 1
+cat > "$new" && chmod -- "$2" "$new" && chown -- "$3:" "$new" && mv -T -- "$new" "$1" || { rm -f -- "$new"; exit 1; }
+"""
 NOT_THERE = 66
 GET = f'[ -f "$1" ] || exit {NOT_THERE}; exec head -c "$2" -- "$1"'
 
@@ -32,7 +36,7 @@ GET = f'[ -f "$1" ] || exit {NOT_THERE}; exec head -c "$2" -- "$1"'
 class LocalMachine:
     """A machine of the provider `local`. Holds no state of its own: everything is read from its folder and from the kernel."""
 
-    record: Record
+    record: record.Record
     host: Host
 
     @property
@@ -53,149 +57,153 @@ class LocalMachine:
         return self.host.folder(self.name)
 
     @property
-    def _id(self) -> str:
+    def disk(self) -> Disk:
+        """Its disk on the host."""
+        return Disk(self.folder)
+
+    @property
+    def id(self) -> str:
+        """What systemd-nspawn and the control groups call it."""
         return self.host.names.machine(self.name)
 
     @property
     def state(self) -> MachineState:
-        leader = self._leader()
-        if leader:
+        if self.leader():
             return MachineState.RUNNING
-        if self.host.cgroups.pids(self._id):
-            return MachineState.STARTING if self.host.is_locked(self.name) else MachineState.BROKEN
-        return MachineState.STOPPED if (self.folder / "upper").is_dir() else MachineState.BROKEN
+        if not self.disk.made:
+            return MachineState.BROKEN
+        return MachineState.STARTING if self.host.cgroups.pids(self.id) else MachineState.STOPPED
 
     def run(self, argv: Sequence[str], *, input: bytes | None = None, timeout_s: float, user: str = "root") -> Completed:
-        return process.run(self._inside(enter.entering(self._pid(), argv, user=user)), input=input, timeout_s=timeout_s)
+        leader = self._running()
+        done = process.run(self._inside(leader, enter.entering(leader.pid, argv, user=user)), input=input, timeout_s=timeout_s)
+        if done.code != 0 and not leader.alive:
+            raise self._not_running()
+        return done
 
     def shell_argv(self, argv: Sequence[str] = (), *, user: str = "student", terminal: bool = True) -> list[str]:
-        return self._inside(enter.by_login(self._pid(), argv, user=user, terminal=terminal))
-
-    def _inside(self, argv: Sequence[str]) -> list[str]:
-        return enter.joining(enter.groups_of(self._pid(), self.host.cgroups.tops), argv)
+        leader = self._running()
+        return self._inside(leader, enter.shell(leader.pid, argv, user=user, terminal=terminal))
 
     def put(self, path: str, data: bytes, *, mode: int = 0o644, owner: str = "root") -> None:
         done = self.run(["/bin/sh", "-c", PUT, "sh", path, f"{mode:o}", owner], input=data, timeout_s=FILE_TIMEOUT_S)
-        done.check(f"{path} could not be written in {self.name}")
+        done.check(f"{path} could not be written in {self.name}", fix="Check that the disk is not full.")
 
     def put_file(self, path: str, source: Path, *, mode: int = 0o644, owner: str = "root") -> None:
-        self.put(path, source.read_bytes(), mode=mode, owner=owner)
+        leader = self._running()
+        argv = enter.entering(leader.pid, ["/bin/sh", "-c", PUT, "sh", path, f"{mode:o}", owner], user="root")
+        with source.open("rb") as file:
+            done = process.run(self._inside(leader, argv), stdin=file, timeout_s=FILE_TIMEOUT_S)
+        done.check(f"{path} could not be written in {self.name}", fix="Check that the disk is not full.")
 
     def get(self, path: str, *, limit_bytes: int = 8 * 1024 * 1024) -> bytes:
-        done = self.run(["/bin/sh", "-c", GET, "sh", path, str(limit_bytes + 1)], timeout_s=FILE_TIMEOUT_S)
+        what = f"{path} could not be read in {self.name}"
+        argv = ["/bin/sh", "-c", GET, "sh", path, str(limit_bytes + 1)]
+        leader = self._running()
+        inside = self._inside(leader, enter.entering(leader.pid, argv, user="root"))
+        done = process.run(inside, timeout_s=FILE_TIMEOUT_S, output_limit=limit_bytes + 1)
         if done.code == NOT_THERE:
-            raise LabError(f"{path} could not be read in {self.name}", why="There is no such file.")
-        data = done.check(f"{path} could not be read in {self.name}").stdout
-        if len(data) > limit_bytes:
-            raise LabError(f"{path} could not be read in {self.name}", why=f"It is larger than {limit_bytes} bytes.")
-        return data
+            raise LabError(what, why="There is no such file.", fix="Check its name.")
+        if len(done.check(what).stdout) > limit_bytes:
+            raise LabError(what, why=f"It has more than {limit_bytes} bytes.", fix="Make it smaller.")
+        return done.stdout
 
     def start(self) -> None:
         """Boot it unless it runs. What is left of an earlier, interrupted start is ended first."""
         with self.host.locked(self.name):
-            if self._leader():
+            if self.leader():
                 return
             self._end_all()
+            self.disk.make(self.record.image, self.spec)
             with self.host.locked():
-                lan = self.host.networks.set_up(self.spec.lab)
                 self.host.settings.borrow()
-            spawn.prepare_folder(self.folder, self.record.image, self.spec)
+                lan = self.host.networks.set_up(self.spec.lab)
+            spawn.link_image(self.folder, self.record.image)
             spawn.write_boot_files(
                 self.folder, address=self.address, gateway=lan.gateway, mtu=network.uplink_mtu(), nameservers=network.nameservers()
             )
-            argv = spawn.nspawn_argv(self.folder, self.spec, machine=self._id, bridge=lan.bridge)
-            groups = self.host.cgroups.create(self._id, self.spec.memory_mib)
-            spawn.boot(self.folder, argv, entry=self.host.cgroups.entry(self._id, self.spec.memory_mib), groups=groups)
-            self._remember_leader()
+            argv = spawn.nspawn_argv(self.folder, self.spec, machine=self.id, bridge=lan.bridge)
+            groups = self.host.cgroups.create(self.id, self.spec.memory_mib)
+            spawn.boot(self.folder, argv, entry=self.host.cgroups.entry(self.id, self.spec.memory_mib), groups=groups)
+            if not self.leader():
+                raise LabError(f"The machine {self.name} ended right after its start", why="Its first process is gone.", fix="Try again.")
 
     def stop(self) -> None:
         """Shut it down as an administrator would; what does not end in time is killed."""
         with self.host.locked(self.name):
-            if leader := self._leader():
-                kill_and_wait([leader.pid], number=signal.SIGRTMIN + 4, timeout_s=STOP_TIMEOUT_S)
+            if leader := self.leader():
+                kill_and_wait([leader.pid], number=POWER_OFF, timeout_s=STOP_TIMEOUT_S)
             self._end_all()
             self.host.tidy()
 
     def delete(self) -> None:
         with self.host.locked(self.name):
             self._end_all()
-            gone = self.folder.with_name(f".deleted-{self.name}")
-            remove_tree(gone)
-            if self.folder.exists():
-                self.folder.rename(gone)
-                remove_tree(gone)
-            self.host.tidy()
+            (self.folder / "disk").unlink(missing_ok=True)  # from here on there is no whole machine any more
+            # What tells of it goes last: until then it is listed, and deleting it again finishes the work.
+            for part in self.folder.glob("*"):
+                if part.name != record.FILE:
+                    remove_tree(part)
+            self.host.tidy(without=self.name)
+            remove_tree(self.folder)
 
     def snapshot(self, name: str) -> None:
-        target = self._snapshot_folder(name)
         with self.host.locked(self.name):
             self._must_be_stopped("A snapshot")
-            making = target.with_name(f".{name}.new")
-            remove_tree(making)
-            making.mkdir(parents=True)
-            self._copy(self.folder, making)
-            remove_tree(target)
-            making.rename(target)
+            self.disk.snapshot(name)
 
     def restore(self, name: str) -> None:
-        source = self._snapshot_folder(name)
         with self.host.locked(self.name):
             self._must_be_stopped("Restoring")
-            if not source.is_dir():
-                raise LabError(f"{self.name} has no snapshot {name!r}", why=f"It has: {', '.join(self.snapshots()) or 'none'}.")
-            making = self.folder / "restored"
-            remove_tree(making)
-            making.mkdir()
-            self._copy(source, making)
-            for part in ("upper", "data"):
-                remove_tree(self.folder / part)
-                (making / part).rename(self.folder / part)
-            remove_tree(self.folder / "work")
-            remove_tree(making)
+            self.disk.restore(name)
 
     def snapshots(self) -> list[str]:
-        return sorted(path.name for path in (self.folder / "snapshots").glob("[!.]*"))
+        return self.disk.snapshots()
 
     def delete_snapshot(self, name: str) -> None:
         with self.host.locked(self.name):
-            remove_tree(self._snapshot_folder(name))
+            self.disk.delete_snapshot(name)
 
-    def _snapshot_folder(self, name: str) -> Path:
-        if not name or name.startswith(".") or "/" in name or "\0" in name:
-            raise UsageError(f"{name!r} is no name for a snapshot", why="It must not be empty, begin with a dot or contain a slash.")
-        return self.folder / "snapshots" / name
-
-    def _must_be_stopped(self, what: str) -> None:
-        if self.host.cgroups.pids(self._id):
-            raise LabError(f"{what} needs {self.name} to be stopped", why="It is running.", fix="Run `lab stop` first.")
-
-    def _copy(self, source: Path, target: Path) -> None:
-        for part in ("upper", "data"):
-            copy = ["cp", "--archive", "--reflink=auto", str(source / part), str(target / part)]
-            process.run(copy, timeout_s=600).check(f"The files of {self.name} could not be copied")
-
-    def _end_all(self) -> None:
-        (self.folder / "leader.json").unlink(missing_ok=True)
-        self.host.cgroups.kill(self._id)
-        self.host.cgroups.remove(self._id)
-        self.host.unplug(self.name)
-
-    def _leader(self) -> Process | None:
-        """Its init process, if it runs and once was ready."""
+    def leader(self) -> Process | None:
+        """Its init process, if it has come so far that units can be started."""
         try:
             stored = Process(**json.loads((self.folder / "leader.json").read_text()))
         except (FileNotFoundError, ValueError, TypeError):
-            return None
-        return stored if stored.alive else None
+            stored = None
+        if stored and stored.alive:
+            return stored
+        return self._find_leader()
 
-    def _pid(self) -> int:
-        if leader := self._leader():
-            return leader.pid
-        raise Unreachable(f"The machine {self.name} is not running", why=f"It is {self.state.value}.", fix="Run `lab resume`.")
-
-    def _remember_leader(self) -> None:
-        for pid in sorted(self.host.cgroups.pids(self._id)):
-            if is_first_of_namespace(pid) and (found := Process.of(pid)):
+    def _find_leader(self) -> Process | None:
+        for pid in sorted(self.host.cgroups.pids(self.id)):
+            # Only whether the mark exists is asked, so it does not matter where the machine's links lead.
+            if is_first_of_namespace(pid) and os.path.lexists(f"/proc/{pid}/root{spawn.MARK}") and (found := Process.of(pid)):
                 files.write_json(self.folder / "leader.json", {"pid": found.pid, "started": found.started, "boot": found.boot})
-                return
-        raise LabError(f"The machine {self.name} ended right after its start", why="Its first process is gone.", fix="Try again.")
+                return found
+        return None
+
+    def _running(self) -> Process:
+        if leader := self.leader():
+            return leader
+        raise self._not_running()
+
+    def _not_running(self) -> Unreachable:
+        return Unreachable(f"The machine {self.name} is not running", why=f"It is {self.state.value}.", fix="Run `lab resume`.")
+
+    def _inside(self, leader: Process, argv: Sequence[str]) -> list[str]:
+        try:
+            return enter.joining(enter.groups_of(leader.pid, self.host.cgroups.tops), argv)
+        except (FileNotFoundError, ProcessLookupError) as gone:
+            raise self._not_running() from gone
+
+    def _must_be_stopped(self, what: str) -> None:
+        if self.host.cgroups.pids(self.id):
+            raise LabError(f"{what} needs {self.name} to be stopped", why="It is running.", fix="Run `lab stop` first.")
+        if not self.disk.made:
+            raise LabError(f"{what} needs a whole machine", why=f"{self.name} was never finished.", fix="Run `lab start`.")
+
+    def _end_all(self) -> None:
+        self.host.cgroups.kill(self.id)
+        self.host.cgroups.remove(self.id)
+        self.host.unplug(self.name)
+        (self.folder / "leader.json").unlink(missing_ok=True)

@@ -12,7 +12,8 @@ from typing import Any
 
 from courselab import files, process
 from courselab.errors import LabError
-from courselab.machines.local.names import BRIDGES, HostNames
+from courselab.machines.local import firewall
+from courselab.machines.local.names import HostNames
 
 Net = ipaddress.IPv4Network
 # Where a lab's network may be; K3s itself uses 10.42.0.0/16 for pods and 10.43.0.0/16 for services.
@@ -106,35 +107,12 @@ class Networks:
         self.write_rules()
 
     def write_rules(self) -> None:
-        """Make our nft table say what the bridges that exist need; remove it when there is none."""
+        """Make the firewall say what the bridges that exist need, no more."""
         up = [lan for lan in self.known().values() if Path("/sys/class/net", lan.bridge).exists()]
-        process.run(["nft", "-f", "-"], input=ruleset(self._names.table, up).encode(), timeout_s=TIMEOUT_S).check(
-            "The firewall rules of the machines could not be set"
-        )
+        firewall.apply(self._names.table, [firewall.Side(lan.bridge, str(lan.net)) for lan in up])
 
     def _write(self, known: Mapping[str, Lan]) -> None:
         files.write_json(self._file, {lab: str(lan.net) for lab, lan in sorted(known.items())})
-
-
-def ruleset(table: str, lans: Sequence[Lan]) -> str:
-    """The input for nft that replaces our table in one step."""
-    lines = [f"table inet {table}", f"delete table inet {table}"]
-    if lans:
-        isolate = [f'    iifname "{lan.bridge}" oifname "{BRIDGES}*" oifname != "{lan.bridge}" drop' for lan in lans]
-        hide = [f'    ip saddr {lan.net} oifname != "{lan.bridge}" masquerade' for lan in lans]
-        lines += [
-            f"table inet {table} {{",
-            "  chain forward {",
-            "    type filter hook forward priority -5; policy accept;",
-            *isolate,
-            "  }",
-            "  chain postrouting {",
-            "    type nat hook postrouting priority 100; policy accept;",
-            *hide,
-            "  }",
-            "}",
-        ]
-    return "\n".join(lines) + "\n"
 
 
 def host_networks() -> list[Net]:

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 
 from courselab.errors import LabError, UsageError
-from courselab.machines.base import Availability, MachineSpec
-from courselab.machines.local import image, record
+from courselab.machines.base import Availability, Machine, MachineSpec
+from courselab.machines.local import available, image, packages, record
 from courselab.machines.local.host import Host
 from courselab.machines.local.machine import LocalMachine
 from courselab.machines.local.network import FIRST_HOST
 from courselab.paths import Paths
-from courselab.progress import Progress, Silent
+from courselab.progress import Ask, Progress
+
+NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}")
 
 
 @dataclass(frozen=True)
 class LocalProvider:
-    """Machines on this host. Needs root; `courselab.machines.local.provider_for` gives one that asks sudo where needed."""
+    """Machines on this host. Needs root; `courselab.machines.local.local_provider` gives one that goes through sudo where needed."""
 
     paths: Paths
-    progress: Progress = field(default_factory=Silent)
+    progress: Progress
+    ask: Ask
 
     @property
     def name(self) -> str:
@@ -33,52 +36,67 @@ class LocalProvider:
         return Host.of(self.paths.machines)
 
     def available(self) -> Availability:
-        return Availability(os.geteuid() == 0)
+        return available.judge(available.look(self.paths.state))
 
     def prepare(self) -> None:
-        self._image()
+        """Install what is missing, make the image, remove images that nothing uses any more."""
+        packages.install(packages.missing(), self.ask, self.progress)
+        current = self._image()
+        if not current.ready:
+            image.build(current, self._recipe, image.host_sources(), self.progress)
+            image.remove_unused(self.paths.cache, current, lambda machines: {one.image for one in record.all_below(machines)})
 
     def create(self, spec: MachineSpec) -> LocalMachine:
         _check(spec)
-        root = self._image().root
+        self.prepare()
         host = self.host
-        with host.locked(spec.name):
-            found = record.load(host.folder(spec.name))
-            if found and found.spec != spec:
-                why = "It was made with other settings."
-                raise LabError(f"There already is another machine {spec.name}", why=why, fix="Delete it first.")
-            if not found:
-                with host.locked():
-                    found = record.Record(spec, self._free_address(host, spec.lab), root)
-                    record.save(found, host.folder(spec.name))
+        with host.locked(spec.name), host.locked():
+            found = record.load(host.folder(spec.name)) or self._new(host, spec)
+        if found.spec != spec:
+            raise LabError(
+                f"There already is another machine {spec.name}", why="It was made with other settings.", fix="Delete it, then try again."
+            )
         machine = LocalMachine(found, host)
         machine.start()
         return machine
 
     def get(self, name: str) -> LocalMachine | None:
         host = self.host
-        found = record.load(host.folder(name))
+        found = record.load(host.folder(name)) if NAME.fullmatch(name) else None
         return LocalMachine(found, host) if found else None
 
-    def list(self, lab: str | None = None) -> list[LocalMachine]:
+    def list(self, lab: str | None = None) -> list[Machine]:
         host = self.host
         return [LocalMachine(found, host) for found in host.records() if lab in {None, found.spec.lab}]
 
+    @property
+    def _recipe(self) -> Path:
+        return self.paths.infra / "machine"
+
     def _image(self) -> image.Image:
-        recipe = self.paths.infra / "machine"
-        found = image.find_image(recipe, self.paths.cache, image.host_suite())
-        if not found.ready:
-            image.build(found, recipe, image.host_sources(), self.progress)
+        return image.find_image(self._recipe, self.paths.cache, image.host_suite())
+
+    def _new(self, host: Host, spec: MachineSpec) -> record.Record:
+        """Remember a new machine before anything of it is made, so that whatever happens then can be finished or removed."""
+        current = self._image()
+        image.use(current, host.names.key, host.machines)
+        found = record.Record(spec, self._free_address(host, spec.lab), current.root)
+        record.save(found, host.folder(spec.name))
         return found
 
     def _free_address(self, host: Host, lab: str) -> str:
         net = host.networks.of(lab).net
         used = {found.address for found in host.records()}
-        return next(str(address) for address in list(net.hosts())[FIRST_HOST - 1 :] if str(address) not in used)
+        return next(address for host_part in range(FIRST_HOST, 255) if (address := str(net[host_part])) not in used)
 
 
 def _check(spec: MachineSpec) -> None:
-    if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}", spec.name):
-        raise UsageError(f"{spec.name!r} is no name for a machine", why="Letters, digits, dots, dashes and underscores are.")
+    if not NAME.fullmatch(spec.name):
+        raise UsageError(
+            f"{spec.name[:40]!r} is no name for a machine", why="Letters, digits, dots, dashes and underscores are.", fix="Choose another."
+        )
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", spec.hostname):
-        raise UsageError(f"{spec.hostname!r} is no host name", why="Small letters, digits and dashes are.")
+        raise UsageError(f"{spec.hostname[:40]!r} is no host name", why="Small letters, digits and dashes are.", fix="Choose another.")
+    for mount in spec.mounts:
+        if not mount.source.is_absolute() or not mount.target.startswith("/") or not mount.source.exists():
+            raise UsageError(f"{mount.source} cannot be shared with a machine", why="It is not there.", fix="Make the folder first.")

@@ -11,6 +11,7 @@ from courselab import files
 from courselab.machines.base import MachineSpec, Mount
 
 SCHEMA = 1
+FILE = "machine.json"
 
 
 @dataclass(frozen=True)
@@ -24,21 +25,41 @@ class Record:
 
 def save(record: Record, folder: Path) -> None:
     """Write machine.json."""
-    spec = asdict(record.spec)
-    spec["mounts"] = [{**mount, "source": str(mount["source"])} for mount in spec["mounts"]]
-    files.write_json(folder / "machine.json", {"schema": SCHEMA, "spec": spec, "address": record.address, "image": str(record.image)})
+    files.write_json(folder / FILE, to_json(record), mode=0o644)
+    folder.chmod(0o755)  # who may enter the state folder may read what machines there are
 
 
 def load(folder: Path) -> Record | None:
     """Read machine.json; None when the folder holds no machine (yet)."""
     try:
-        stored: dict[str, Any] = json.loads((folder / "machine.json").read_text())
+        return from_json(json.loads((folder / FILE).read_text()))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return Record(spec_from(stored["spec"]), stored["address"], Path(stored["image"]))
 
 
-def spec_from(stored: dict[str, Any]) -> MachineSpec:
+def all_below(machines: Path) -> list[Record]:
+    """Every machine kept in the folder `machines`, whole or half-made."""
+    folders = sorted(path.parent for path in machines.glob(f"[!.]*/{FILE}"))
+    return [found for folder in folders if (found := load(folder))]
+
+
+def to_json(record: Record) -> dict[str, Any]:
+    """A Record as values."""
+    return {"schema": SCHEMA, "spec": spec_to_json(record.spec), "address": record.address, "image": str(record.image)}
+
+
+def from_json(stored: dict[str, Any]) -> Record:
+    """A Record from what JSON keeps of it."""
+    return Record(spec_from_json(stored["spec"]), stored["address"], Path(stored["image"]))
+
+
+def spec_to_json(spec: MachineSpec) -> dict[str, Any]:
+    """A MachineSpec as values."""
+    mounts = [{"source": str(mount.source), "target": mount.target, "writable": mount.writable} for mount in spec.mounts]
+    return {**asdict(spec), "mounts": mounts}
+
+
+def spec_from_json(stored: dict[str, Any]) -> MachineSpec:
     """A MachineSpec from what JSON keeps of it."""
     mounts = tuple(Mount(Path(mount["source"]), mount["target"], mount["writable"]) for mount in stored["mounts"])
     fields: dict[str, Any] = {**stored, "mounts": mounts}

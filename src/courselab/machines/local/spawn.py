@@ -2,13 +2,12 @@
 
     <state>/machines/NAME/
       machine.json    what it is: spec, image, address; written first
-      upper/ work/    what it changed compared with the image (overlay)
-      data/           folders that will themselves hold overlay mounts, which an overlay cannot
-      boot/           what its init reads: network, resolv.conf
+      disk disks/     what it changed compared with the image, see disk.py
+      snapshots/      earlier states of its disk
+      boot/           what its init reads at every start: network, resolv.conf
       ready           a fifo: the machine says there that units can be started
-      leader.json     its init process, once it is ready
+      leader.json     its init process, as it was last seen
       console.log     what it printed while starting
-      snapshots/
 
 The overlay is mounted, and shared folders are bound, only inside a mount namespace of the machine's own: the host never sees
 them, they end with the machine, and removing the folder above cannot reach a learner's files.
@@ -18,92 +17,42 @@ from __future__ import annotations
 
 import os
 import select
-import shutil
 import time
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from courselab import process
+from courselab import files, process
 from courselab.errors import LabError
 from courselab.machines.base import MachineSpec
+from courselab.machines.local.disk import DATA
 from courselab.machines.local.enter import DROPPED_CAPABILITIES, JOIN
 
-DATA = {
-    "rancher": "/var/lib/rancher",
-    "containerd": "/var/lib/containerd",
-    "kubelet": "/var/lib/kubelet",
-    "cni": "/var/lib/cni",
-    "pods": "/var/log/pods",
-}
+MARK = "/run/courselab-up"  # made by courselab-ready.service inside
 REFUSED_CALLS = "~kexec_load kexec_file_load swapon swapoff @clock @module"
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "1"}
 START_TIMEOUT_S = 30.0
 # Runs in a mount namespace of its own, in the machine's folder: relative names keep colons and commas out of the options.
-BOOT = 'mount -t overlay overlay -o "lowerdir=image,upperdir=upper,workdir=work" root && exec "$@"'
+# systemd-nspawn ends with 133 when the machine wants to be started again (`reboot`).
+BOOT = (
+    'mount -t overlay overlay -o "lowerdir=image,upperdir=disk/upper,workdir=disk/work" root || exit 1; '
+    'while "$@"; [ $? -eq 133 ]; do :; done'
+)
 # Its arguments: JOIN and JOIN's arguments. Prints the number of the process that becomes systemd-nspawn, and leaves it alone.
 DETACH = 'join=$1; shift; setsid /bin/sh -c "$join" sh "$@" > console.log 2>&1 < /dev/null & echo $!'
 
 
-def prepare_folder(folder: Path, image: Path, spec: MachineSpec) -> None:
-    """Fill a new machine's folder. Repeats nothing that is done; interrupted anywhere, it can be called again."""
-    for name in ("work", "root", "boot", "snapshots", "data", *(f"data/{name}" for name in DATA)):
-        _folder(folder / name)
-    if not (folder / "image").is_symlink():
-        (folder / "image").symlink_to(image)
-    if not (folder / "upper").exists():
-        shutil.rmtree(folder / "upper.new", ignore_errors=True)
-        _first_files(_folder(folder / "upper.new"), image, spec)
-        (folder / "upper.new").rename(folder / "upper")
-
-
-def _first_files(upper: Path, image: Path, spec: MachineSpec) -> None:
-    """What a machine has of its own from the first moment. Written here only before its first start: later it could mislead us."""
-    etc = _folder(upper / "etc")
-    _file(etc / "hostname", f"{spec.hostname}\n")
-    _file(etc / "hosts", f"127.0.0.1 localhost\n::1 localhost ip6-localhost\n127.0.1.1 {spec.hostname}\n")
-    _file(etc / "machine-id", f"{uuid.uuid4().hex}\n")
-    for name in ("passwd", "group"):
-        lines = (image / "etc" / name).read_text().splitlines()
-        _file(etc / name, "".join(f"{_renumber(line, spec.student_uid)}\n" for line in lines))
-    home = _folder(upper / "home") / "student"
-    shutil.copytree(image / "home/student", home, symlinks=True)
-    for path in [home, *home.rglob("*")]:
-        os.chown(path, spec.student_uid, spec.student_uid, follow_symlinks=False)
-
-
-def _folder(path: Path) -> Path:
-    path.mkdir(exist_ok=True)
-    path.chmod(0o755)  # whatever the umask is
-    return path
-
-
-def _file(path: Path, text: str) -> None:
-    path.write_text(text)
-    path.chmod(0o644)
-
-
-def _renumber(line: str, uid: int) -> str:
-    fields = line.split(":")
-    if fields[0] == "student":
-        fields[2] = str(uid)
-        if len(fields) > 4:
-            fields[3] = str(uid)
-    return ":".join(fields)
-
-
 def write_boot_files(folder: Path, *, address: str, gateway: str, mtu: int, nameservers: Sequence[str]) -> None:
     """What the machine's init reads at every start."""
-    boot = _folder(folder / "boot")
-    _file(boot / "network", f"ADDRESS={address}/24\nGATEWAY={gateway}\nMTU={mtu}\n")
-    _file(boot / "resolv.conf", "".join(f"nameserver {server}\n" for server in nameservers))
+    network = f"ADDRESS={address}/24\nGATEWAY={gateway}\nMTU={mtu}\n"
+    files.write_atomic(folder / "boot/network", network.encode(), mode=0o644)
+    files.write_atomic(folder / "boot/resolv.conf", "".join(f"nameserver {server}\n" for server in nameservers).encode(), mode=0o644)
     (folder / "ready").unlink(missing_ok=True)
     os.mkfifo(folder / "ready", 0o600)
 
 
 def nspawn_argv(folder: Path, spec: MachineSpec, *, machine: str, bridge: str) -> list[str]:
     """The command line that boots the machine in `folder`."""
-    binds = [f"--bind={_escape(folder / 'data' / name)}:{target}" for name, target in DATA.items()]
+    binds = [f"--bind={_escape(folder / 'disk/data' / name)}:{target}" for name, target in DATA.items()]
     for mount in spec.mounts:
         binds.append(f"--bind{'' if mount.writable else '-ro'}={_escape(mount.source)}:{_escape(mount.target)}")
     return [
@@ -116,6 +65,18 @@ def nspawn_argv(folder: Path, spec: MachineSpec, *, machine: str, bridge: str) -
         f"--bind={_escape(folder / 'ready')}:/run/courselab-ready",
         *binds, "/usr/lib/courselab/init",
     ]  # fmt: skip
+
+
+def link_image(folder: Path, image: Path) -> None:
+    """Say which image is below the machine's own disk, and make the place where both appear as one."""
+    if not image.is_dir():
+        raise LabError(
+            f"The machine {folder.name} cannot start", why="The image it was made from was removed from the cache.", fix="Run `lab reset`."
+        )
+    (folder / "image.new").unlink(missing_ok=True)
+    (folder / "image.new").symlink_to(image)
+    os.replace(folder / "image.new", folder / "image")
+    (folder / "root").mkdir(exist_ok=True)
 
 
 def boot(folder: Path, argv: Sequence[str], *, entry: Sequence[str], groups: Sequence[Path]) -> None:

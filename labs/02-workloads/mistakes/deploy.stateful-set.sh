@@ -1,0 +1,29 @@
+# on: server
+# user: student
+# task: 02.deploy
+# verdict: fail
+# diagnosis: other-kind
+# Pods that come again, but of a StatefulSet.
+kubectl delete deployment/web --namespace="$LAB_NAMESPACE"
+kubectl apply -f - <<YAML
+apiVersion: apps/v1
+kind: StatefulSet
+metadata:
+  name: web
+  namespace: $LAB_NAMESPACE
+spec:
+  serviceName: web
+  replicas: $LAB_REPLICAS
+  selector:
+    matchLabels:
+      app: web
+  template:
+    metadata:
+      labels:
+        app: web
+    spec:
+      containers:
+        - name: web
+          image: course/web:1
+YAML
+kubectl rollout status statefulset/web --timeout=60s --namespace="$LAB_NAMESPACE"

@@ -1,0 +1,4 @@
+# on: server
+# user: student
+kubectl logs deployment/ledger --namespace=accounts
+echo "$LAB_MISSING" > ~/work/crash.txt

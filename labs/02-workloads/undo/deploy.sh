@@ -1,0 +1,3 @@
+# on: server
+# user: student
+kubectl delete deployment/web --namespace="$LAB_NAMESPACE"

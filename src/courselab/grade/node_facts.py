@@ -1,0 +1,154 @@
+"""What a machine says about itself: one script run inside it, its answer as a NodeState, and the lab's own @fact functions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+import msgspec
+
+from courselab.course.model import Collect
+from courselab.errors import LabError
+from courselab.grade.checker import FactFunction
+from courselab.grade.dig import Obj, dig, rows, table, text, texts
+from courselab.grade.evidence import FileState, K3sState, NodeState, PortState, UnitState
+from courselab.grade.inject import call
+from courselab.grade.redact import Redactor
+from courselab.machines.base import Machine
+
+NODE_DEADLINE_S = 10.0
+FACT_LIMIT_BYTES = 64 * 1024
+UNITS = ("k3s", "k3s-agent")  # asked of every machine
+LOG_LINES = 20
+_ANSWER_LIMIT_BYTES = 8 * 1024 * 1024
+_PYTHON = "/usr/bin/python3"
+
+
+def read_node(machine: Machine, wanted: Collect, redactor: Redactor) -> NodeState:
+    """Ask one machine. Never raises for what the machine does: one that does not answer is a NodeState that says so."""
+    request = {
+        "units": list(dict.fromkeys([*UNITS, *(unit.removesuffix(".service") for unit in wanted.units)])),
+        "files": wanted.files,
+        "sysctls": wanted.sysctls,
+        "log_lines": LOG_LINES,
+    }
+    script = resources.files("courselab.grade").joinpath("machine_facts.py").read_text(encoding="utf-8")
+    try:
+        done = machine.run([_PYTHON, "-I", "-S", "-c", script], input=json.dumps(request).encode(), timeout_s=NODE_DEADLINE_S)
+    except LabError as silent:
+        return NodeState(reachable=False, why=" ".join(filter(None, (silent.what, silent.why))))
+    if done.code != 0 or len(done.stdout) > _ANSWER_LIMIT_BYTES:
+        why = done.error_text.splitlines()[-1:] or [f"its Python ended with code {done.code}"]
+        return NodeState(reachable=False, why=f"It could not be asked: {why[0][:300]}")
+    try:
+        answer = msgspec.json.decode(done.stdout, type=dict[str, Any])
+    except msgspec.MsgspecError as broken:
+        return NodeState(reachable=False, why=f"Its answer cannot be read: {broken}")
+    return _state(machine, answer, redactor)
+
+
+def run_facts(machine: Machine, name: str, functions: list[FactFunction], params: Mapping[str, str], redactor: Redactor) -> Obj:
+    """Run the lab's @fact functions for one machine: {"facts": {...}, "problems": [...]}."""
+    facts: dict[str, Any] = {}
+    problems: list[str] = []
+    host: Any = None
+    for fact in functions:
+        if not {name, "all"}.intersection(fact.mark.on):
+            continue
+        try:
+            if host is None:
+                from courselab.grade.testinfra_host import host_of
+
+                host = host_of(machine)
+            result = call(fact.function, {"host": host, "params": params})
+            if len(json.dumps(result)) > FACT_LIMIT_BYTES:
+                raise ValueError(f"it returned more than {FACT_LIMIT_BYTES >> 10} KiB")
+            facts[fact.mark.name] = redactor.value(result)
+        except Exception as broken:
+            problems.append(f"fact {fact.mark.name}: {type(broken).__name__}: {redactor.text(str(broken))[:300]}")
+    return {"facts": facts, "problems": problems}
+
+
+def _state(machine: Machine, answer: Obj, redactor: Redactor) -> NodeState:
+    """The script's answer, checked field by field: it comes from a machine that a student owns."""
+    configs = {path: _file(path, table(answer, "configs", path), redactor) for path in table(answer, "configs")}
+    config, problem = merge_configs({path: text(answer, "configs", path, "text") for path in configs})
+    clock = dig(answer, "time")
+    return NodeState(
+        reachable=True,
+        address=machine.address,
+        hostname=text(answer, "hostname")[:255],
+        time=float(clock) if isinstance(clock, (int, float)) else 0.0,
+        units={name: _unit(table(answer, "units", name), redactor) for name in table(answer, "units")},
+        files={path: _file(path, table(answer, "files", path), redactor) for path in table(answer, "files")},
+        ports=[_convert(row, PortState) for row in rows(answer, "ports")],
+        sysctls={key: value if isinstance(value, str) else None for key, value in table(answer, "sysctls").items()},
+        k3s=K3sState(
+            installed=bool(answer.get("k3s_installed")),
+            version=_version(text(answer, "k3s_version")),
+            config=redactor.mapping(config),
+            config_files=configs,
+            problem=problem,
+        ),
+        problems=[problem[:300] for problem in texts(answer, "problems")],
+    )
+
+
+def _unit(answer: Obj, redactor: Redactor) -> UnitState:
+    return _convert({**answer, "log": [redactor.text(line) for line in texts(answer, "log")]}, UnitState)
+
+
+def _file(path: str, answer: Obj, redactor: Redactor) -> FileState:
+    content = answer.get("text")
+    if isinstance(content, str):
+        answer = {**answer, "text": redactor.file(path, content)}
+    return _convert({"exists": False, **answer}, FileState)
+
+
+def _convert(value: Obj, kind: Any) -> Any:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as wrong:
+        if kind is FileState:
+            return FileState(exists=False, problem=f"the machine's answer cannot be read: {wrong}")
+        return kind() if kind is UnitState else PortState(port=0)
+
+
+def _version(printed: str) -> str:
+    """`k3s --version` prints "k3s version v1.36.3+k3s1 (1a2b3c4d)" and then the Go version."""
+    words = printed.split()
+    return next((word for word in words if word.startswith("v") and word[1:2].isdigit()), "")
+
+
+def merge_configs(files: Mapping[str, str]) -> tuple[dict[str, Any], str]:
+    """config.yaml and the files of config.yaml.d, the later over the earlier; "key+" adds to a list. Also: what is wrong with them.
+
+    https://docs.k3s.io/installation/configuration#multiple-config-files
+    """
+    merged: dict[str, Any] = {}
+    problem = ""
+    if not any(files.values()):
+        return merged, problem
+    import yaml
+
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    for path, content in files.items():
+        try:
+            part: Any = yaml.load(content, Loader=loader)  # noqa: S506 a safe loader
+        except (yaml.YAMLError, RecursionError) as broken:
+            problem = f"{path}: {str(broken).splitlines()[0]}"
+            continue
+        for key, value in table({"": part}, "").items():
+            if key.endswith("+"):
+                merged[key[:-1]] = [*_as_list(merged.get(key[:-1])), *_as_list(value)]
+            else:
+                merged[key] = value
+    return merged, problem
+
+
+def _as_list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return [*value] if isinstance(value, list) else [value]

@@ -1,0 +1,74 @@
+"""The Debian packages that the host needs for machines: which are missing, and installing them once the user agrees."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from courselab import process
+from courselab.errors import LabError
+from courselab.progress import Ask, Progress
+
+INSTALL_TIMEOUT_S = 900.0
+SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # a user's own PATH may lack the sbin folders
+
+
+@dataclass(frozen=True)
+class Need:
+    """A program that is run on the host, the package that has it, and what it is for."""
+
+    program: str
+    package: str
+    purpose: str
+
+
+NEEDS = (
+    Need("systemd-nspawn", "systemd-container", "runs the machines"),
+    Need("mmdebstrap", "mmdebstrap", "makes the machine image"),
+    Need("nft", "nftables", "keeps the labs' networks apart"),
+    Need("ip", "iproute2", "makes the labs' networks"),
+    Need("nsenter", "util-linux", "runs commands in machines"),
+    Need("setpriv", "util-linux", "keeps the host's powers out of machines"),
+)
+
+
+def find_program(name: str) -> str | None:
+    """The path of a program, also where only root looks."""
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{SEARCH_PATH}")
+
+
+def missing(find: Callable[[str], str | None] = find_program) -> list[Need]:
+    """What is needed and not there."""
+    return [need for need in NEEDS if not find(need.program)]
+
+
+def install(needs: list[Need], ask: Ask, progress: Progress, find: Callable[[str], str | None] = find_program) -> None:
+    """Install packages with apt after saying which and why. Needs root.
+
+    Raises LabError that names them if the user says no or this is not a Debian or Ubuntu.
+    """
+    names = sorted({need.package for need in needs})
+    if not names:
+        return
+    command = f"apt-get install {' '.join(names)}"
+    reasons = ", ".join(dict.fromkeys(f"{need.package} ({need.purpose})" for need in needs))
+    if not find("apt-get"):
+        raise LabError(
+            "Programs that machines need are not installed", why=f"Missing: {reasons}.", fix="Install them the way your system does."
+        )
+    progress.say(f"Machines on this computer need: {reasons}.")
+    if not ask(f"Install {', '.join(names)} now?"):
+        raise LabError("Programs that machines need are not installed", why=f"Missing: {reasons}.", fix=f"Run `{command}` as root.")
+    with progress.stage("Installing packages", ", ".join(names), eta_s=20):
+        done = _apt(["install", "--yes", "--no-install-recommends", *names])
+        if done.code != 0:  # the lists may be old, or never fetched
+            _apt(["update"]).check("The package lists could not be fetched", fix="Check the network, then try again.")
+            done = _apt(["install", "--yes", "--no-install-recommends", *names])
+        done.check("Packages could not be installed", fix=f"Run `{command}` as root and see what it says.")
+
+
+def _apt(words: list[str]) -> process.Completed:
+    environment = {"PATH": SEARCH_PATH, "DEBIAN_FRONTEND": "noninteractive", "LANG": "C.UTF-8"}
+    return process.run(["apt-get", "--quiet", *words], timeout_s=INSTALL_TIMEOUT_S, env={**os.environ, **environment})
