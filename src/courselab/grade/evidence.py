@@ -31,6 +31,7 @@ class KindList(_Part, frozen=True):
     served: bool = True  # false: this cluster has no such kind
     trimmed: int = 0  # at least how many more there are that were not collected
     version: str = ""  # the list's resourceVersion: from here on a watch would tell what changed
+    changed: dict[str, float] = {}  # uid → when its spec or data last changed (Unix seconds), of those changed in the last minute
 
 
 class ContainerLog(_Part, frozen=True):
