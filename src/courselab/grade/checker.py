@@ -1,4 +1,5 @@
 """A chapter's checker: its file loaded, its marked functions found, and what is wrong with it told with file and line."""
+
 from __future__ import annotations
 
 import difflib

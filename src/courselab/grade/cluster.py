@@ -1,4 +1,5 @@
 """`cluster`, as a check sees it: the objects of Evidence, and only the kinds that the check declared."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -187,8 +188,11 @@ def down(world: World, record: Record) -> ClusterDown:
         if node.reachable and unit is not None and (unit.load != "not-found" or len(world.evidence.nodes) == 1):
             record.units.append((machine, "k3s"))
             return _unit_down(machine, unit)
-    return ClusterDown(f"The Kubernetes API does not answer: {world.evidence.cluster.why}", expected="a Kubernetes API that answers",
-                       actual=world.evidence.cluster.why)
+    return ClusterDown(
+        f"The Kubernetes API does not answer: {world.evidence.cluster.why}",
+        expected="a Kubernetes API that answers",
+        actual=world.evidence.cluster.why,
+    )
 
 
 def _unit_down(machine: str, unit: UnitState) -> ClusterDown:

@@ -1,4 +1,5 @@
 """Reading nested values of objects that may lack any part: what is absent, null or of another type reads as empty."""
+
 from __future__ import annotations
 
 from typing import Any, cast

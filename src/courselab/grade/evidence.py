@@ -4,6 +4,7 @@ Fields are documented here; `evidence_schema()` is the JSON Schema made from the
 `kind` and `apiVersion` on each, without `managedFields`, and with secrets replaced (courselab.grade.redacted). What did not fit
 the bounds is cut and named in `trimmed`; what could not be had is named in `missing`.
 """
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,4 +1,5 @@
 """Calling a checker's function with the arguments it names."""
+
 from __future__ import annotations
 
 import inspect

@@ -1,4 +1,5 @@
 """Which kinds of objects there are, where the API serves them, and which are always collected."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -83,8 +84,13 @@ ON_REQUEST = (
 )
 KNOWN = {kind.name: kind for kind in (*ALWAYS, *K3S, *ON_REQUEST)}
 # How else people call them.
-ALIASES = {"AddOn": "Addon", "PVC": "PersistentVolumeClaim", "PV": "PersistentVolume", "CRD": "CustomResourceDefinition",
-           "HPA": "HorizontalPodAutoscaler"}
+ALIASES = {
+    "AddOn": "Addon",
+    "PVC": "PersistentVolumeClaim",
+    "PV": "PersistentVolume",
+    "CRD": "CustomResourceDefinition",
+    "HPA": "HorizontalPodAutoscaler",
+}
 
 
 def canonical(name: str) -> str:

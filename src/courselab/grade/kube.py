@@ -3,6 +3,7 @@
 The only place that speaks HTTP to a cluster. It uses the standard library alone, because importing the official client costs half
 a second of CPU, more than a whole `lab check` may take; the client's models stay available (courselab.grade.typed).
 """
+
 from __future__ import annotations
 
 import base64

@@ -4,6 +4,7 @@ The host reads this file and sends it as it is (`python3 -I -S -c …`), with th
 {"units": [...], "files": [...], "sysctls": [...], "log_lines": 20}. It must run on Python 3.8 and import only the standard library.
 Programs are called by absolute path; everything is bounded, because what it reads was written by others.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -32,8 +33,18 @@ LINE_LIMIT = 2000
 PROGRAM_LIMIT = 256 * 1024
 DEADLINE_S = 6.0
 SYSTEMCTL, JOURNALCTL, K3S = "/usr/bin/systemctl", "/usr/bin/journalctl", "/usr/local/bin/k3s"
-UNIT_PROPERTIES = ("LoadState", "ActiveState", "SubState", "UnitFileState", "Result", "NRestarts", "MainPID", "ExecMainStatus",
-                   "ExecMainCode", "ActiveEnterTimestampMonotonic")
+UNIT_PROPERTIES = (
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "UnitFileState",
+    "Result",
+    "NRestarts",
+    "MainPID",
+    "ExecMainStatus",
+    "ExecMainCode",
+    "ActiveEnterTimestampMonotonic",
+)
 CONFIG, CONFIG_FOLDER = "/etc/rancher/k3s/config.yaml", "/etc/rancher/k3s/config.yaml.d"
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": "", "HOME": "/root"}
 

@@ -1,4 +1,5 @@
 """What a machine says about itself: one script run inside it, its answer as a NodeState, and the lab's own @fact functions."""
+
 from __future__ import annotations
 
 import json

@@ -1,4 +1,5 @@
 """`nodes` and `probes`, as a check sees them: what machines said about themselves, and what experiments showed."""
+
 from __future__ import annotations
 
 import json

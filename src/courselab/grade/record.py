@@ -1,4 +1,5 @@
 """What a check looked at while it ran: the engine decides from it whether to wait, and what to explain."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field

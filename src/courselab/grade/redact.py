@@ -4,6 +4,7 @@ Two ways work together. By place: data of Secrets, values of environment variabl
 and JWTs by their shape, files that are secret as a whole. By value: whatever was found secret that way is looked for in all free
 text (logs, annotations, events, ConfigMaps, arguments, files, facts, probe results).
 """
+
 from __future__ import annotations
 
 import base64
@@ -213,8 +214,24 @@ _FREE_TEXT: dict[str, Callable[[Redactor, Any], Any]] = {
     "args": Redactor._texts,  # pyright: ignore[reportPrivateUsage]
     "env": Redactor._env,  # pyright: ignore[reportPrivateUsage]
 }
-_STRUCTURE = frozenset({"labels", "matchLabels", "selector", "ownerReferences", "data", "images", "resources", "ports", "tolerations",
-                        "finalizers", "capacity", "allocatable", "securityContext", "volumeMounts"})
+_STRUCTURE = frozenset(
+    {
+        "labels",
+        "matchLabels",
+        "selector",
+        "ownerReferences",
+        "data",
+        "images",
+        "resources",
+        "ports",
+        "tolerations",
+        "finalizers",
+        "capacity",
+        "allocatable",
+        "securityContext",
+        "volumeMounts",
+    }
+)
 
 
 def is_secret_name(name: str) -> bool:

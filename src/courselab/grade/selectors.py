@@ -1,4 +1,5 @@
 """Label selectors, in the three forms in which Kubernetes writes them."""
+
 from __future__ import annotations
 
 import re

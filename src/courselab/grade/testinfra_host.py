@@ -1,4 +1,5 @@
 """pytest-testinfra over our own machines: `host.file(…)`, `host.service(…)`, with a deadline on every command."""
+
 from __future__ import annotations
 
 from typing import Any

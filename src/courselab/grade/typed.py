@@ -1,4 +1,5 @@
 """Objects as the official kubernetes client's models, for authors who prefer attributes. Importing the client takes half a second."""
+
 from __future__ import annotations
 
 from typing import Any

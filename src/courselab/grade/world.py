@@ -1,4 +1,5 @@
 """Evidence, indexed: finding objects, what owns what, which pods a Service reaches, what happened to an object."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

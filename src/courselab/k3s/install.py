@@ -19,6 +19,14 @@ BINARY = "/usr/local/bin/k3s"
 CONFIG = "/etc/rancher/k3s/config.yaml"
 IMAGES = "/var/lib/rancher/k3s/agent/images"
 _START_S = 120.0
+_CAP_SYS_RESOURCE = 1 << 24
+_CONTAINERD = "/var/lib/rancher/k3s/agent/etc/containerd"
+_OOM_SCORES = """\
+version = 3
+
+[plugins.'io.containerd.cri.v1.runtime']
+  restrict_oom_score_adj = true
+"""
 
 # The keys are those of K3s's install.sh, so that `systemctl cat k3s` shows what a real installation has.
 _UNIT = """\
@@ -70,6 +78,8 @@ def install_k3s(
         machine.put_file(f"{IMAGES}/{archive.name}", archive, mode=0o600)
     unit = unit_name(role)
     env_file = f"/etc/systemd/system/{unit}.service.env"
+    if release.distribution == "k3s":
+        config = {**config, **_fit_to_host(machine)}
     for path, text, mode in (
         (CONFIG, json.dumps(dict(config), indent=2) + "\n" if config else "", 0o600),  # JSON is YAML
         (env_file, "".join(f"{name}={value}\n" for name, value in (environment or {}).items()), 0o600),
@@ -99,6 +109,18 @@ def installed_version(machine: Machine) -> str:
     said = machine.run([BINARY, "--version"], timeout_s=60)
     words = said.text.split()
     return words[2] if said.code == 0 and len(words) > 2 else ""
+
+
+def _fit_to_host(machine: Machine) -> dict[str, Any]:
+    """What a real K3s needs where the host differs from a usual server; returns what to add to its configuration.
+
+    cgroup v1: the kubelet refuses it since 1.35 unless told otherwise. Without CAP_SYS_RESOURCE (sandboxes, some containers) containerd
+    may not lower a container's OOM score; K3s's containerd configuration takes drop-ins from config-v3.toml.d.
+    """
+    seen = machine.run(["/bin/sh", "-c", "stat -fc %T /sys/fs/cgroup; grep CapBnd /proc/1/status"], timeout_s=10).text.split()
+    if len(seen) == 3 and not int(seen[2], 16) & _CAP_SYS_RESOURCE:
+        machine.put(f"{_CONTAINERD}/config-v3.toml.d/90-courselab.toml", _OOM_SCORES.encode())
+    return {"kubelet-arg+": ["fail-cgroupv1=false"]} if seen and seen[0] != "cgroup2fs" else {}
 
 
 def _unit_text(role: Role, env_file: str) -> str:
