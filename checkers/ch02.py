@@ -15,7 +15,6 @@ CHANGE_CAUSE = "kubernetes.io/change-cause"
 ANSWER = "/home/student/work/crash.txt"
 BESIDE = "/home/student/crash.txt"
 THERE = {"LEDGER_URL", "LEDGER_REGION", "LEDGER_FORMAT"}  # what the ledger has, and does not lack
-IMAGE_TROUBLE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 OTHER_KINDS = ("StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob")
 
 Obj = dict[str, Any]
@@ -83,7 +82,8 @@ def revision_of(obj: Obj) -> int:
 # 02.deploy ------------------------------------------------------------------------------------------------------------------
 
 
-@check("02.deploy", reads=["Deployment", "Pod", "ReplicaSet", "Namespace"])
+# A rollout that is stuck is the affair of the tasks after this one: hence settled=False here and below.
+@check("02.deploy", reads=["Deployment"], settled=False)
 def deploy(cluster: Any, params: Any) -> None:
     web = shop(cluster, params)
     expect(web, next="kubectl get deployment web -o wide").at(f"{place_of(web)}.image").matches(image(SHOP))
@@ -129,18 +129,6 @@ def deployed_under_other_name(cluster: Any, params: Any) -> str | None:
     return f"The Deployment is named {names[0]}, and should be named web. A name cannot be changed: create it anew."
 
 
-@diagnose("02.deploy", "image-not-there")
-@diagnose("02.image", "image-not-there")
-def image_not_there(cluster: Any, params: Any) -> str | None:
-    web = cluster.find("Deployment", "web", namespace=params.namespace)
-    for pod in live_pods(cluster, web) if web else []:
-        for status in pod.get("status", {}).get("containerStatuses") or []:
-            if status.get("state", {}).get("waiting", {}).get("reason") in IMAGE_TROUBLE:
-                there = ", ".join(sorted(name.removeprefix("docker.io/") for name in cluster.images() if "/course/" in name))
-                return f"There is no image {status['image']}. The course's images on this node are: {there}."
-    return None
-
-
 @diagnose("02.deploy", "other-image")
 def deployed_other_image(cluster: Any, params: Any) -> str | None:
     web = cluster.find("Deployment", "web", namespace=params.namespace)
@@ -152,7 +140,7 @@ def deployed_other_image(cluster: Any, params: Any) -> str | None:
 # 02.scale -------------------------------------------------------------------------------------------------------------------
 
 
-@check("02.scale", needs=["02.deploy"], reads=["Deployment", "ReplicaSet", "Pod"])
+@check("02.scale", needs=["02.deploy"], reads=["Deployment"], settled=False)
 def scale(cluster: Any, params: Any) -> None:
     web, wanted = shop(cluster, params), int(params.replicas)
     expect(web, next="kubectl get deployment web").matches({"spec": {"replicas": wanted}})
@@ -243,7 +231,7 @@ def old_version(cluster: Any, params: Any) -> str | None:
 # 02.history -----------------------------------------------------------------------------------------------------------------
 
 
-@check("02.history", needs=["02.deploy"], reads=["Deployment", "ReplicaSet"])
+@check("02.history", needs=["02.deploy"], reads=["Deployment", "ReplicaSet"], settled=False)
 def history(cluster: Any, params: Any) -> None:
     web = shop(cluster, params)
     sets = cluster.owned_by(web, "ReplicaSet")

@@ -12,7 +12,6 @@ metadata:
   namespace: $LAB_NAMESPACE
 spec:
   selector:
-    app: null
     tier: front
   ports:
     - port: 80

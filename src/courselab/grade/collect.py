@@ -21,12 +21,13 @@ from courselab.grade.node_facts import Asked, ask_node, node_state
 from courselab.grade.redact import Redactor, is_secret_name
 from courselab.grade.target import Target
 from courselab.grade.together import Later, together
-from courselab.grade.world import name_of, namespace_of
+from courselab.grade.world import name_of, namespace_of, uid_of, unix_time
 
 OBJECTS_PER_KIND = 1000
 LISTS_AT_ONCE = 6
 LOGS_AT_MOST = 12
 LOG_LINES = 20
+RECENT_S = 60.0
 _LOG_BYTES = 16 * 1024
 _NO_WISHES = Collect()
 
@@ -43,16 +44,17 @@ class _Asked:
     missing: list[Missing] = field(default_factory=list[Missing])
 
 
-def collect(target: Target, *, clock: Callable[[], float] = time.time) -> Evidence:
+def collect(target: Target, redactor: Redactor | None = None, *, clock: Callable[[], float] = time.time) -> Evidence:
     """Everything that is known about the lab now, without experiments. Takes as long as the slowest part, at most its deadline.
 
+    `redactor` (a new one of redactor_for) learns the lab's secrets, so that it can clean the results of later experiments too.
     Raises nothing for what machines or the cluster do: what could not be had is named in the Evidence.
     """
     started, timer = clock(), time.monotonic()
     nodes = {name: Later(partial(_ask_machine, target, name)) for name in target.machines}
     asked = _ask_cluster(target)
     answers = {name: node.result() for name, node in nodes.items()}
-    redactor = redactor_for(target)
+    redactor = redactor or redactor_for(target)
     redactor.learn_secrets(obj for kind, page in asked.pages.items() if kind.name == "Secret" and page for obj in page.items)
     states = {name: node_state(target.machines[name].address, answer, redactor) for name, answer in answers.items()}
     return Evidence(
@@ -64,7 +66,7 @@ def collect(target: Target, *, clock: Callable[[], float] = time.time) -> Eviden
         course=courselab.__version__,
         collected=started,
         params=redactor.mapping(target.params),
-        cluster=_cluster_state(target, asked, states, redactor),
+        cluster=_cluster_state(target, asked, states, redactor, started),
         nodes=states,
         missing=[*asked.missing, *(Missing(what=f"nodes/{name}", why=state.why) for name, state in states.items() if not state.reachable)],
         trimmed=[*redactor.trimmed, *_trimmed(asked.pages)],
@@ -178,7 +180,7 @@ def _read_log(api: Api, pod: Obj, container: str, previous: bool) -> ContainerLo
     return ContainerLog(namespace=namespace_of(pod), pod=name_of(pod), container=container, lines=lines, previous=previous)
 
 
-def _cluster_state(target: Target, asked: _Asked, nodes: dict[str, NodeState], redactor: Redactor) -> ClusterState:
+def _cluster_state(target: Target, asked: _Asked, nodes: dict[str, NodeState], redactor: Redactor, now: float) -> ClusterState:
     servers = [name for name in target.lab.servers if name in nodes] or list(nodes)
     answered = any(nodes[name].reachable for name in servers)
     return ClusterState(
@@ -186,20 +188,30 @@ def _cluster_state(target: Target, asked: _Asked, nodes: dict[str, NodeState], r
         why=redactor.text(asked.why),
         asked=asked.reachable or answered,
         version=asked.version,
-        kinds={kind.name: _kind_list(kind, page, redactor) for kind, page in asked.pages.items()},
+        kinds={kind.name: _kind_list(kind, page, redactor, now) for kind, page in asked.pages.items()},
         logs=[msgspec.structs.replace(log, lines=[redactor.text(line, 2000) for line in log.lines]) for log in asked.logs],
     )
 
 
-def _kind_list(kind: Kind, page: Page | None, redactor: Redactor) -> KindList:
+def _kind_list(kind: Kind, page: Page | None, redactor: Redactor, now: float) -> KindList:
     if page is None:
         return KindList(api=kind.api, namespaced=kind.namespaced, served=False)
     items: list[dict[str, Any]] = []
+    changed: dict[str, float] = {}
     for obj in page.items:
         if isinstance(obj.get("metadata"), dict):
+            when = _changed(obj)
+            if now - when < RECENT_S:
+                changed[uid_of(obj)] = when
             obj["apiVersion"], obj["kind"] = kind.api, kind.name
             items.append(redactor.object(obj))
-    return KindList(api=kind.api, namespaced=kind.namespaced, items=items, trimmed=page.more, version=page.version)
+    return KindList(api=kind.api, namespaced=kind.namespaced, items=items, trimmed=page.more, version=page.version, changed=changed)
+
+
+def _changed(obj: Obj) -> float:
+    """When something else than the status of an object last changed, Unix seconds."""
+    times = [text(entry, "time") for entry in rows(obj, "metadata", "managedFields") if not entry.get("subresource")]
+    return max((unix_time(time) for time in times), default=0.0)
 
 
 def _trimmed(pages: dict[Kind, Page | None]) -> list[str]:

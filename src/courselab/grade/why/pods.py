@@ -248,7 +248,7 @@ def _not_ready(walk: Walk, obj: Obj, spec: Obj, status: Obj, base: dict[str, str
 
 def _probe(spec: Obj, key: str) -> dict[str, str]:
     probe = table(spec, key)
-    way: Obj = next((table(probe, kind) for kind in ("httpGet", "tcpSocket", "grpc") if table(probe, kind)), {})
+    way = table(probe, "httpGet") or table(probe, "tcpSocket") or table(probe, "grpc")
     declared = [str(port.get("containerPort")) for port in rows(spec, "ports")]
     asks = str(way.get("port", ""))
     return {
