@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from courselab.errors import LabError, UsageError
-from courselab.machines.base import Availability, MachineSpec
+from courselab.machines.base import Availability, Machine, MachineSpec
 from courselab.machines.multipass import record
 from courselab.machines.multipass.command import Command
 from courselab.machines.multipass.failures import MultipassError
@@ -71,7 +71,7 @@ class MultipassProvider:
     def get(self, name: str) -> MultipassMachine | None:
         return MultipassMachine(name, self.host) if record.load(self.host.folder, name) else None
 
-    def list(self, lab: str | None = None) -> list[MultipassMachine]:
+    def list(self, lab: str | None = None) -> list[Machine]:
         machines = [MultipassMachine(name, self.host) for name in record.names(self.host.folder)]
         return [machine for machine in machines if lab is None or machine.spec.lab == lab]
 
