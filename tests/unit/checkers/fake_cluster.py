@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from courselab.course.load import load_lab
+from courselab.course.model import Collect
 from courselab.course.params import Params
 from courselab.grade.checker import Checker, load_checker
 from courselab.grade.evidence import SCHEMA, ClusterState, Evidence, FileState, KindList, NodeState, ProbeResult
@@ -36,7 +37,7 @@ class FakeCluster:
         self.params = Params.draw(self.lab, seed)
         self.checker: Checker = load_checker(COURSE / "checkers" / f"ch{chapter}.py", self.lab)
         self.objects: list[Obj] = []
-        self.files: dict[str, FileState] = {path: FileState(exists=False) for path in self.lab.file.collect.get("server", _NONE).files}
+        self.files: dict[str, FileState] = {path: FileState(exists=False) for path in self.lab.file.collect.get("server", Collect()).files}
         self.probes: dict[str, ProbeResult] = {}
         self._uids = itertools.count(1)
         self.add({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}})
@@ -165,13 +166,6 @@ class FakeCluster:
     def passed(self) -> set[str]:
         """Names of the tasks that pass."""
         return {name for name, one in self.verdicts().items() if one.passed}
-
-
-class _None:
-    files: list[str] = []
-
-
-_NONE = _None()
 
 
 def _reference(owner: Obj) -> Obj:
