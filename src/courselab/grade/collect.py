@@ -43,16 +43,17 @@ class _Asked:
     missing: list[Missing] = field(default_factory=list[Missing])
 
 
-def collect(target: Target, *, clock: Callable[[], float] = time.time) -> Evidence:
+def collect(target: Target, redactor: Redactor | None = None, *, clock: Callable[[], float] = time.time) -> Evidence:
     """Everything that is known about the lab now, without experiments. Takes as long as the slowest part, at most its deadline.
 
+    `redactor` (a new one of redactor_for) learns the lab's secrets, so that it can clean the results of later experiments too.
     Raises nothing for what machines or the cluster do: what could not be had is named in the Evidence.
     """
     started, timer = clock(), time.monotonic()
     nodes = {name: Later(partial(_ask_machine, target, name)) for name in target.machines}
     asked = _ask_cluster(target)
     answers = {name: node.result() for name, node in nodes.items()}
-    redactor = redactor_for(target)
+    redactor = redactor or redactor_for(target)
     redactor.learn_secrets(obj for kind, page in asked.pages.items() if kind.name == "Secret" and page for obj in page.items)
     states = {name: node_state(target.machines[name].address, answer, redactor) for name, answer in answers.items()}
     return Evidence(

@@ -128,7 +128,8 @@ class ProbeResult(_Part, frozen=True):
 
     result: Any = None
     failure: dict[str, Any] | None = None  # the probe itself says the task is not done
-    error: str = ""  # the probe broke
+    error: str = ""  # the probe could not be made
+    ours: bool = False  # because its own code broke
     at: float = 0.0  # Unix seconds
     reused: bool = False  # from an earlier run; what it is about has not changed since
 

@@ -1,0 +1,3 @@
+module courselab.invalid/standin/pause
+
+go 1.26.0

@@ -1,0 +1,149 @@
+"""containerd: its configuration, its start, and the images it is given before any pod asks for them.
+
+K3s keeps it in /var/lib/rancher/k3s/agent and /run/k3s (pkg/agent/templates/templates.go, pkg/agent/containerd/containerd.go).
+"""
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from . import layout
+from .children import Children
+from .files import write
+
+PAUSE = "docker.io/k3s-standin/pause:1"
+IMPORTED = layout.AGENT / "etc" / "imported-images.json"
+IMPORT_TIMEOUT_S = 300.0
+CAP_SYS_RESOURCE = 24
+
+CONFIGURATION = """version = 3
+root = "{root}"
+state = "{state}"
+disabled_plugins = [{disabled}]
+
+[grpc]
+  address = "{socket}"
+
+[plugins.'io.containerd.internal.v1.opt']
+  path = "{root}"
+
+[plugins.'io.containerd.grpc.v1.cri']
+  stream_server_address = "127.0.0.1"
+  stream_server_port = "10010"
+
+[plugins.'io.containerd.cri.v1.runtime']
+  enable_unprivileged_ports = true
+  enable_unprivileged_icmp = true
+  restrict_oom_score_adj = {restrict}
+
+[plugins.'io.containerd.cri.v1.runtime'.cni]
+  bin_dirs = ["{cni_bin}"]
+  conf_dir = "{cni_config}"
+
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]
+  runtime_type = "io.containerd.runc.v2"
+
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
+  SystemdCgroup = false
+
+[plugins.'io.containerd.cri.v1.images']
+  snapshotter = "overlayfs"
+  use_local_image_pull = true
+
+[plugins.'io.containerd.cri.v1.images'.pinned_images]
+  sandbox = "{pause}"
+"""
+# Parts that no pod here needs; each would cost start-up time.
+DISABLED = (
+    "io.containerd.nri.v1.nri", "io.containerd.snapshotter.v1.blockfile", "io.containerd.snapshotter.v1.erofs",
+    "io.containerd.differ.v1.erofs", "io.containerd.internal.v1.tracing", "io.containerd.tracing.processor.v1.otlp",
+)  # fmt: skip
+
+
+def configure() -> None:
+    """Write containerd's and crictl's configuration, and the pod network's."""
+    text = CONFIGURATION.format(
+        root=layout.CONTAINERD_ROOT, state=layout.CONTAINERD_STATE, socket=layout.CONTAINERD_SOCKET,
+        disabled=", ".join(f'"{name}"' for name in DISABLED), restrict=str(not may_lower_oom_score()).lower(),
+        cni_bin=layout.CNI_BIN, cni_config=layout.CNI_CONFIG, pause=PAUSE,
+    )  # fmt: skip
+    write(layout.CONTAINERD_CONFIG, text.encode())
+    write(layout.CRICTL_CONFIG, f"runtime-endpoint: unix://{layout.CONTAINERD_SOCKET}\n".encode(), 0o644)
+
+
+def may_lower_oom_score() -> bool:
+    """Whether this machine has CAP_SYS_RESOURCE, without which no process may be made safer from the OOM killer."""
+    match = re.search(r"^CapEff:\s*([0-9a-f]+)", Path("/proc/self/status").read_text(), re.MULTILINE)
+    return match is None or bool(int(match[1], 16) >> CAP_SYS_RESOURCE & 1)
+
+
+def configure_network(pod_cidr: str) -> None:
+    """Give pods addresses of this node's range on bridge cni0, and ports of the host where they ask for one."""
+    network = {
+        "cniVersion": "1.0.0",
+        "name": "cbr0",  # as flannel's in K3s (pkg/agent/flannel/setup.go)
+        "plugins": [
+            {
+                "type": "bridge", "bridge": "cni0", "isGateway": True, "ipMasq": True, "hairpinMode": True, "forceAddress": True,
+                "ipam": {"type": "host-local", "ranges": [[{"subnet": pod_cidr}]], "routes": [{"dst": "0.0.0.0/0"}]},
+            },
+            {"type": "portmap", "capabilities": {"portMappings": True}},
+        ],
+    }  # fmt: skip
+    write(layout.CNI_CONFIG / "10-flannel.conflist", json.dumps(network, indent=2).encode())
+
+
+def start(children: Children) -> None:
+    """Start containerd. Its shims, and so the containers, live on when it ends."""
+    for folder in (layout.CONTAINERD_ROOT, layout.CONTAINERD_STATE, layout.CNI_CONFIG, layout.IMAGES):
+        folder.mkdir(parents=True, exist_ok=True)
+    environment = {"PATH": f"{layout.BIN}:{os.environ['PATH']}"}
+    children.start("containerd", [layout.BIN / "containerd", "--config", layout.CONTAINERD_CONFIG, "--log-level", "warn"], environment)
+
+
+def wait(give_up: Callable[[], None]) -> None:
+    """Return once containerd answers."""
+    while _ctr("version", timeout_s=10) is None:
+        give_up()
+        time.sleep(0.025)
+
+
+def import_images(archives: Sequence[Path]) -> list[str]:
+    """Import archives that are not there yet, pinned against the kubelet's garbage collection; return what went wrong.
+
+    As K3s does with agent/images at each start (docs.k3s.io/installation/airgap); unchanged archives are not read again.
+    """
+    known: dict[str, list[int]] = json.loads(IMPORTED.read_bytes()) if IMPORTED.exists() else {}
+    problems: list[str] = []
+    for archive in archives:
+        stamp = [archive.stat().st_size, archive.stat().st_mtime_ns]
+        if known.get(str(archive)) == stamp:
+            continue
+        options = ("--local", "--label", "io.cri-containerd.image=managed", "--label", "io.cri-containerd.pinned=pinned")
+        if _ctr("images", "import", *options, str(archive), timeout_s=IMPORT_TIMEOUT_S) is None:
+            problems.append(f"image archive {archive} could not be imported")
+        else:
+            known[str(archive)] = stamp
+            write(IMPORTED, json.dumps(known).encode())
+    return problems
+
+
+def archives() -> list[Path]:
+    """Image archives to import: the stand-in's own first, for the first pods need them."""
+    own = sorted((layout.HOME / "images").glob("*.tar"), key=lambda path: path.stat().st_size)
+    return own + sorted(path for path in layout.IMAGES.glob("*") if path.name.endswith((".tar", ".tar.gz", ".tgz", ".tar.zst")))
+
+
+def _ctr(*arguments: str, timeout_s: float) -> str | None:
+    """Run ctr; None if it failed, after its words have gone to our log."""
+    argv = [str(layout.BIN / "ctr"), "--address", str(layout.CONTAINERD_SOCKET), "--namespace", "k8s.io", *arguments]
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s, check=False)
+    except subprocess.TimeoutExpired:
+        return None
+    return done.stdout if done.returncode == 0 else None
