@@ -74,8 +74,8 @@ def _explain(test: ast.expr, frame: FrameType) -> tuple[str, str]:
 
 def _value(node: ast.expr, frame: FrameType) -> tuple[Any] | None:
     """The value of an expression in the frame; None if it cannot be computed."""
-    code = compile(ast.fix_missing_locations(ast.Expression(node)), frame.f_code.co_filename, "eval")
     try:
+        code = compile(ast.fix_missing_locations(ast.Expression(node)), frame.f_code.co_filename, "eval")
         # One namespace for both, or comprehensions would not see the function's variables.
         return (eval(code, {**frame.f_globals, **frame.f_locals}),)  # noqa: S307 the course's own code, run a moment ago
     except Exception:

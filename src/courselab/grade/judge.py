@@ -79,7 +79,7 @@ class _Judge:
             outcome.failure = _whole(failure)
         except AssertionError as broken:
             outcome.failure = failure_of(broken)
-        except Exception as error:
+        except BaseException as error:  # also sys.exit(): a check must not end the program
             outcome.error = error
         return outcome
 

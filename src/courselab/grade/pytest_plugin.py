@@ -142,8 +142,9 @@ def _told(error: Failure | AssertionError, world: World) -> list[str]:
     lines = [failure.message or str(failure)]
     if failure.expected:
         lines += [f"expected  {failure.path + ': ' if failure.path else ''}{failure.expected}", f"actual    {failure.actual}"]
-    if isinstance(failure.about, dict):
-        lines += [f"why       {line}" for line in explain(world, cast("Obj", failure.about)).lines()]
+    about: Any = failure.about
+    if isinstance(about, dict):
+        lines += [f"why       {line}" for line in explain(world, cast("Obj", about)).lines()]
     return lines
 
 

@@ -34,7 +34,7 @@ def gather_parts(context: Context, lab: Lab) -> Parts:
 def _k3s_and_images(context: Context, lab: Lab) -> Parts:
     """One after the other: both may compile, and there are few cores."""
     release = find_release(context.paths, context.progress, stand_in=lambda: _stand_in(context))
-    archives = images.lab_images(context.paths, lab.file.images, architecture(), context.progress)
+    archives = images.lab_images(context.paths, lab.file.images, architecture(), context.progress, go=lambda: _go(context))
     return Parts(release, tuple(archives))
 
 
@@ -46,3 +46,9 @@ def _stand_in(context: Context) -> Release:
     from courselab.k3s.standin import stand_in_release
 
     return stand_in_release(context.paths, context.progress)
+
+
+def _go(context: Context) -> Path:
+    from courselab.k3s.standin.toolchain import go_command
+
+    return go_command(context.paths, context.progress)

@@ -1,4 +1,5 @@
 """Requests to the API server, straight over HTTPS: starting kubectl for each would cost more than the request."""
+
 from __future__ import annotations
 
 import http.client

@@ -4,6 +4,7 @@ A flag on the command line beats the files, the files beat the environment (K3s 
 before the others: pkg/configfilearg/parser.go). Of several files the last one wins; `key+` adds to what came before
 (docs.k3s.io/installation/configuration). What this stand-in does not do is refused by name, never ignored.
 """
+
 from __future__ import annotations
 
 import ipaddress
@@ -98,7 +99,7 @@ class Config:
         """The values of a flag that may be repeated, or list several between commas."""
         return tuple(part for value in self.values.get(name, ()) for part in value.split(",") if part)
 
-    def extra(self, name: str) -> tuple[str, ...]:
+    def verbatim(self, name: str) -> tuple[str, ...]:
         """The values of a `…-arg` flag: passed on as they are, for they may contain commas."""
         return tuple(self.values.get(name, ()))
 

@@ -2,6 +2,7 @@
 
 K3s keeps it in /var/lib/rancher/k3s/agent and /run/k3s (pkg/agent/templates/templates.go, pkg/agent/containerd/containerd.go).
 """
+
 from __future__ import annotations
 
 import json

@@ -4,6 +4,7 @@ Each file is an AddOn called after it. It is applied when the server starts and 
 from a changed file are deleted; objects of a removed file are left alone. `name.yaml.skip` keeps a file from being applied.
 A component named by --disable has its file and its objects removed (docs.k3s.io/installation/packaged-components).
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -177,7 +178,7 @@ def documents(content: bytes) -> list[Object]:
     """The objects of a manifest; lists are taken apart."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     found: list[Object] = []
-    for document in yaml.load_all(content, loader):  # noqa: S506 - both are safe loaders
+    for document in yaml.load_all(content, loader):
         if document is None:
             continue
         if not isinstance(document, dict) or "kind" not in document or "apiVersion" not in document:
@@ -194,14 +195,19 @@ def ownership(name: str) -> dict[str, dict[str, str]]:
     """The marks by which an AddOn's objects are found again: the label and annotations that K3s puts on them."""
     owner = {"owner-gvk": "k3s.cattle.io/v1, Kind=Addon", "owner-name": name, "owner-namespace": "kube-system"}
     digest = hashlib.sha1(json.dumps(owner, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
-    return {"labels": {f"{OWNED}/hash": digest}, "annotations": {f"{OWNED}/id": "", **{f"{OWNED}/{key}": value for key, value in owner.items()}}}
+    return {
+        "labels": {f"{OWNED}/hash": digest},
+        "annotations": {f"{OWNED}/id": "", **{f"{OWNED}/{key}": value for key, value in owner.items()}},
+    }
 
 
 def _manifests() -> list[Path]:
     """Files to apply: not hidden, not skipped, YAML or JSON."""
     files = [path for path in sorted(layout.MANIFESTS.rglob("*")) if path.is_file()]
     skipped = {path.name.removesuffix(".skip") for path in files if path.name.endswith(".skip")}
-    return [path for path in files if path.suffix in (".yaml", ".yml", ".json") and not path.name.startswith(".") and path.name not in skipped]
+    return [
+        path for path in files if path.suffix in (".yaml", ".yml", ".json") and not path.name.startswith(".") and path.name not in skipped
+    ]
 
 
 def _addon_name(path: Path) -> str:

@@ -3,6 +3,7 @@
 What needs nothing else starts at once (containerd, kine, the Kubernetes process); certificates are made meanwhile; images
 are imported while the API server starts; the other components start when it serves.
 """
+
 from __future__ import annotations
 
 import json
@@ -69,16 +70,16 @@ class Server:
         containers.start(self._children)
         self._children.start("kine", _kine())
         self._prepare_identity()
-        kube.run("kube-apiserver", components.api_server(config), config.extra("kube-apiserver-arg"))
+        kube.run("kube-apiserver", components.api_server(config), config.verbatim("kube-apiserver-arg"))
         self._in_background("images", self._import_images)
         components.write_kubelet_config(config)
         self._configure_network()
-        kube.run("kube-controller-manager", components.controller_manager(config), config.extra("kube-controller-manager-arg"))
-        kube.run("kube-scheduler", components.scheduler(config), config.extra("kube-scheduler-arg"))
-        kube.run("kube-proxy", components.kube_proxy(config), config.extra("kube-proxy-arg"))
+        kube.run("kube-controller-manager", components.controller_manager(config), config.verbatim("kube-controller-manager-arg"))
+        kube.run("kube-scheduler", components.scheduler(config), config.verbatim("kube-scheduler-arg"))
+        kube.run("kube-proxy", components.kube_proxy(config), config.verbatim("kube-proxy-arg"))
         api = Api()
         api.wait_until("/livez/ping", self._check)
-        kube.run("kubelet", components.kubelet(config), config.extra("kubelet-arg"))
+        kube.run("kubelet", components.kubelet(config), config.verbatim("kubelet-arg"))
         api.wait_until("/readyz", self._check)
         kube.api_is_ready()
         notify("READY=1")
@@ -117,7 +118,7 @@ class Server:
                 work()
             except Stopping:
                 pass  # the main thread says why
-            except Exception as error:  # noqa: BLE001 - a background task must not vanish in silence
+            except Exception as error:
                 log(f"{name}: {type(error).__name__}: {error}")
 
         threading.Thread(target=guarded, name=name, daemon=True).start()
@@ -237,4 +238,4 @@ def _ensure_node_hosts(api: Api, config: Config) -> None:
 
 
 def _first_range(cluster_cidr: str) -> str:
-    return f"{cluster_cidr.split('/')[0]}/24"
+    return f"{cluster_cidr.split('/', maxsplit=1)[0]}/24"

@@ -313,7 +313,7 @@ RULES: tuple[Rule, ...] = (
         _SCHEDULE,
         "no node has enough {resource} left: the pod asks for {asked}{node_has}",
         next="Compare the requests with `kubectl describe nodes` (Allocatable, Allocated resources)",
-        message=r"Insufficient (?P<resource>[\w.\-/]+)",
+        message=r"Insufficient (?P<resource>[\w\-/]+(?:\.[\w\-/]+)*)",
     ),
     Rule(
         "node-not-ready",
