@@ -2,7 +2,7 @@
 # user: student
 # task: 02.deploy
 # verdict: fail
-# diagnosis: image-not-there
+# diagnosis: image-name
 # Two letters of the image's name changed places.
 kubectl delete deployment/web --namespace="$LAB_NAMESPACE"
 kubectl apply -f - <<YAML

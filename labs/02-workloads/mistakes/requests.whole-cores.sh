@@ -5,4 +5,4 @@
 # diagnosis: whole-cores
 # Without the m these are whole CPUs.
 kubectl set resources deployment/web --requests="cpu=$LAB_CPU,memory=${LAB_MEMORY}Mi" --namespace="$LAB_NAMESPACE"
-kubectl wait pods --selector=app=web --for=condition=PodScheduled=False --timeout=30s --namespace="$LAB_NAMESPACE"
+until kubectl get pods --selector=app=web --namespace="$LAB_NAMESPACE" | grep -q Pending; do sleep 0.5; done

@@ -18,6 +18,8 @@ What a function is given, by argument name (all of it is frozen Evidence; only a
                                                  with the namespaces where one is, and the names that look alike.
     .find(kind, name, namespace="default")       the same, or None.
     .list(kind, namespace=None, labels=None)     a list; None means all namespaces; labels: {"app": "web"} or a selector string.
+    .rely(obj)                                   says that the check stands on an object that it found in a list: like one read
+                                                 with get or find, it must have settled (rolled out, not being deleted) to pass.
     .pods_of(obj)                                pods of a Deployment, ReplicaSet, StatefulSet, DaemonSet or Job (through the
                                                  owners), or the pods that a Service selects; dying pods are left out.
     .owned_by(obj, kind)                         objects of that kind whose controller is obj.

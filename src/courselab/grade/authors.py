@@ -83,6 +83,7 @@ class CheckMark:
     needs: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     probes: tuple[str, ...] = ()
+    settled: bool = True
     deadline_s: float = CHECK_DEADLINE_S
 
 
@@ -122,6 +123,7 @@ def check(
     needs: Sequence[str] = (),
     reads: Sequence[str] = (),
     probes: Sequence[str] = (),
+    settled: bool = True,
     deadline_s: float = CHECK_DEADLINE_S,
 ) -> Callable[[Function], Function]:
     """Mark the function that grades task `id` ("02.deploy"); title, points, text and hints of the task stand in lab.yaml.
@@ -132,10 +134,12 @@ def check(
     `needs`: ids of checks that must pass first; until they do this one is `blocked`.
     `reads`: kinds of objects it reads ("Deployment"; "traefik.io/IngressRoute" where a kind's name is not unique).
     `probes`: names of the probes it reads.
+    `settled`: it passes only when the objects it reads by name have settled (rolled out, not being deleted). False for a task
+    about an object that is meant to be broken, or whose state does not matter.
     `deadline_s`: seconds the function itself may take; it only computes, so this is a safeguard.
     """
     _must_match(_ID, id, "a check's id is chapter.task, as in lab.yaml: 02.deploy")
-    return _marker(CheckMark(id, tuple(needs), tuple(reads), tuple(probes), deadline_s))
+    return _marker(CheckMark(id, tuple(needs), tuple(reads), tuple(probes), settled, deadline_s))
 
 
 def fact(name: str, *, on: str | Sequence[str]) -> Callable[[Function], Function]:

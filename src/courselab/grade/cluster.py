@@ -76,6 +76,11 @@ class Cluster:
         self._record.saw_list(found)
         return found
 
+    def rely(self, obj: Obj) -> Obj:
+        """Say that the check stands on this object, found in a list: it passes only once the object has settled. Returns it."""
+        self._record.saw(obj)
+        return obj
+
     def pods_of(self, obj: Obj) -> list[Obj]:
         """Pods that run for a Deployment, ReplicaSet, StatefulSet, DaemonSet, Job or CronJob, or that a Service selects."""
         self._require_answer()

@@ -32,6 +32,7 @@ class KindList(_Part, frozen=True):
     served: bool = True  # false: this cluster has no such kind
     trimmed: int = 0  # at least how many more there are that were not collected
     version: str = ""  # the list's resourceVersion: from here on a watch would tell what changed
+    changed: dict[str, float] = {}  # uid → when its spec or data last changed (Unix seconds), of those changed in the last minute
 
 
 class ContainerLog(_Part, frozen=True):
@@ -127,7 +128,8 @@ class ProbeResult(_Part, frozen=True):
 
     result: Any = None
     failure: dict[str, Any] | None = None  # the probe itself says the task is not done
-    error: str = ""  # the probe broke
+    error: str = ""  # the probe could not be made
+    ours: bool = False  # because its own code broke
     at: float = 0.0  # Unix seconds
     reused: bool = False  # from an earlier run; what it is about has not changed since
 

@@ -215,6 +215,10 @@ class Api:
         """How this cluster is reached."""
         return self._access
 
+    def open(self, timeout_s: float) -> http.client.HTTPConnection:
+        """A new connection to the API, for a protocol of one's own. Raises ApiDown."""
+        return self._new_connection(timeout_s)
+
     def close(self) -> None:
         """Close kept connections."""
         with contextlib.suppress(queue.Empty):

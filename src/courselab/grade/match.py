@@ -17,6 +17,7 @@ from courselab.grade.authors import CheckerMistake
 from courselab.grade.meaning import same_value
 
 SHOWN_CHARACTERS = 160
+SHORT_WORD = 5
 
 
 class _Missing:
@@ -147,7 +148,8 @@ def _label(item: Any, place: int) -> str:
 def nearest(word: str, choices: Iterable[str]) -> str:
     """The choice that `word` was probably meant to be, or ""."""
     by_lower = {choice.lower(): choice for choice in choices}
-    found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.75)
+    cutoff = 0.65 if len(word) <= SHORT_WORD else 0.75  # two letters swapped weigh more in a short word
+    found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=cutoff)
     return by_lower[found[0]] if found else ""
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
@@ -26,8 +27,18 @@ _ANSWER_LIMIT_BYTES = 8 * 1024 * 1024
 _PYTHON = "/usr/bin/python3"
 
 
-def read_node(machine: Machine, wanted: Collect, redactor: Redactor) -> NodeState:
-    """Ask one machine. Never raises for what the machine does: one that does not answer is a NodeState that says so."""
+@dataclass(frozen=True)
+class Asked:
+    """A machine's own words, not yet cleaned of secrets; `answer` is None if it gave none, for the reason `why`."""
+
+    answer: Obj | None
+    why: str = ""
+    facts: tuple[tuple[str, Any], ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def ask_node(machine: Machine, wanted: Collect, functions: Sequence[FactFunction] = (), params: Mapping[str, str] | None = None) -> Asked:
+    """Run the script and the lab's @fact functions. Raises nothing: a machine that does not answer is an answer too."""
     request = {
         "units": list(dict.fromkeys([*UNITS, *(unit.removesuffix(".service") for unit in wanted.units)])),
         "files": wanted.files,
@@ -38,25 +49,35 @@ def read_node(machine: Machine, wanted: Collect, redactor: Redactor) -> NodeStat
     try:
         done = machine.run([_PYTHON, "-I", "-S", "-c", script], input=json.dumps(request).encode(), timeout_s=NODE_DEADLINE_S)
     except LabError as silent:
-        return NodeState(reachable=False, why=" ".join(filter(None, (silent.what, silent.why))))
+        return Asked(None, " ".join(filter(None, (silent.what, silent.why))))
     if done.code != 0 or len(done.stdout) > _ANSWER_LIMIT_BYTES:
         why = done.error_text.splitlines()[-1:] or [f"its Python ended with code {done.code}"]
-        return NodeState(reachable=False, why=f"It could not be asked: {why[0][:300]}")
+        return Asked(None, f"It could not be asked: {why[0][:300]}")
     try:
         answer = msgspec.json.decode(done.stdout, type=dict[str, Any])
     except msgspec.MsgspecError as broken:
-        return NodeState(reachable=False, why=f"Its answer cannot be read: {broken}")
-    return _state(machine, answer, redactor)
+        return Asked(None, f"Its answer cannot be read: {broken}")
+    facts, problems = _run_facts(machine, functions, params or {})
+    return Asked(answer, "", tuple(facts), tuple(problems))
 
 
-def run_facts(machine: Machine, name: str, functions: list[FactFunction], params: Mapping[str, str], redactor: Redactor) -> Obj:
-    """Run the lab's @fact functions for one machine: {"facts": {...}, "problems": [...]}."""
-    facts: dict[str, Any] = {}
+def node_state(address: str, asked: Asked, redactor: Redactor) -> NodeState:
+    """What the machine said, as Evidence."""
+    if asked.answer is None:
+        return NodeState(reachable=False, why=redactor.text(asked.why))
+    state = _state(address, asked.answer, redactor)
+    return msgspec.structs.replace(
+        state,
+        facts={name: redactor.value(value) for name, value in asked.facts},
+        problems=[*state.problems, *(redactor.text(problem) for problem in asked.problems)],
+    )
+
+
+def _run_facts(machine: Machine, functions: Sequence[FactFunction], params: Mapping[str, str]) -> tuple[list[tuple[str, Any]], list[str]]:
+    facts: list[tuple[str, Any]] = []
     problems: list[str] = []
     host: Any = None
     for fact in functions:
-        if not {name, "all"}.intersection(fact.mark.on):
-            continue
         try:
             if host is None:
                 from courselab.grade.testinfra_host import host_of
@@ -65,20 +86,20 @@ def run_facts(machine: Machine, name: str, functions: list[FactFunction], params
             result = call(fact.function, {"host": host, "params": params})
             if len(json.dumps(result)) > FACT_LIMIT_BYTES:
                 raise ValueError(f"it returned more than {FACT_LIMIT_BYTES >> 10} KiB")
-            facts[fact.mark.name] = redactor.value(result)
-        except Exception as broken:
-            problems.append(f"fact {fact.mark.name}: {type(broken).__name__}: {redactor.text(str(broken))[:300]}")
-    return {"facts": facts, "problems": problems}
+            facts.append((fact.mark.name, result))
+        except Exception as broken:  # a lab's own code: whatever it raises is told, and belongs to no other fact
+            problems.append(f"fact {fact.mark.name}: {type(broken).__name__}: {str(broken)[:300]}")
+    return facts, problems
 
 
-def _state(machine: Machine, answer: Obj, redactor: Redactor) -> NodeState:
+def _state(address: str, answer: Obj, redactor: Redactor) -> NodeState:
     """The script's answer, checked field by field: it comes from a machine that a student owns."""
     configs = {path: _file(path, table(answer, "configs", path), redactor) for path in table(answer, "configs")}
     config, problem = merge_configs({path: text(answer, "configs", path, "text") for path in configs})
     clock = dig(answer, "time")
     return NodeState(
         reachable=True,
-        address=machine.address,
+        address=address,
         hostname=text(answer, "hostname")[:255],
         time=float(clock) if isinstance(clock, (int, float)) else 0.0,
         units={name: _unit(table(answer, "units", name), redactor) for name in table(answer, "units")},

@@ -22,6 +22,10 @@ class ProbeNotRun(Exception):
         self.why = why
 
 
+class ProbeBroken(Exception):
+    """The code of an experiment raised something of its own: our mistake."""
+
+
 class Nodes(Mapping[str, "Node"]):
     """The lab's machines by name, as lab.yaml has them."""
 
@@ -216,7 +220,9 @@ class Probes(Mapping[str, Any]):
 
 
 def outcome(name: str, probe: ProbeResult) -> Any:
-    """A probe's result. Raises what it found not to be right, or NotCollected if it broke."""
+    """A probe's result. Raises what it found not to be right, NotCollected if it could not be made, ProbeBroken if our code broke."""
+    if probe.ours:
+        raise ProbeBroken(f"experiment {name}: {probe.error}")
     if probe.error:
         raise NotCollected(f"The experiment {name} could not be made: {probe.error}")
     if probe.failure is not None:

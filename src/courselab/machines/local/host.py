@@ -14,7 +14,7 @@ from courselab.machines.local import record
 from courselab.machines.local.cgroups import Cgroups
 from courselab.machines.local.hostsettings import HostSettings
 from courselab.machines.local.names import HostNames
-from courselab.machines.local.network import Networks
+from courselab.machines.local.network import Networks, exists
 from courselab.machines.local.processes import boot_id
 
 NSPAWN_RUN = Path("/run/systemd/nspawn")
@@ -34,7 +34,7 @@ class Host:
     def of(cls, machines: Path) -> Host:
         """The host for the machines below `machines`."""
         names = HostNames.of(machines)
-        return cls(machines, names, Cgroups.of_host(names), Networks(machines, names), HostSettings(names.key, boot_id()))
+        return cls(machines, names, Cgroups.of_host(names), Networks(machines, names), HostSettings(names.key, machines, boot_id()))
 
     def folder(self, name: str) -> Path:
         """Where the machine `name` is kept."""
@@ -62,7 +62,7 @@ class Host:
     def unplug(self, name: str) -> None:
         """Remove what systemd-nspawn leaves on the host when it is killed."""
         veth = self.names.veth(name)
-        if Path("/sys/class/net", veth).exists():
+        if exists(veth):
             process.run(["ip", "link", "delete", veth], timeout_s=10)  # it may go by itself meanwhile
         for kind in ("propagate", "unix-export"):
             shutil.rmtree(NSPAWN_RUN / kind / self.names.machine(name), ignore_errors=True)
@@ -74,7 +74,7 @@ class Host:
         """
         with self.locked():
             there = [found for found in self.records() if found.spec.name != without]
-            running = {found.spec.lab for found in there if self.cgroups.pids(self.names.machine(found.spec.name))}
+            running = {found.spec.lab for found in there if self.is_wanted(found.spec.name)}
             for lab in self.networks.known():
                 if lab not in {found.spec.lab for found in there}:
                     self.networks.forget(lab)
@@ -83,5 +83,23 @@ class Host:
             if not running:
                 self.settings.give_back(self._has_machines)
 
-    def _has_machines(self, key: str) -> bool:
-        return Cgroups(HostNames(key), self.cgroups.hierarchies, self.cgroups.systemd).any_running()
+    def want(self, name: str) -> None:
+        """Note that the machine `name` is to run, so that nobody takes away what it needs while it starts."""
+        self._wanted(name).write_text(boot_id())
+
+    def want_no_more(self, name: str) -> None:
+        """Note that the machine `name` is not to run."""
+        self._wanted(name).unlink(missing_ok=True)
+
+    def is_wanted(self, name: str) -> bool:
+        """Whether the machine `name` runs or is about to."""
+        try:
+            return self._wanted(name).read_text() == boot_id()
+        except FileNotFoundError:
+            return False
+
+    def _wanted(self, name: str) -> Path:
+        return self.folder(name) / "wanted"
+
+    def _has_machines(self, key: str, machines: Path) -> bool:
+        return bool(record.all_below(machines)) or Cgroups(HostNames(key), self.cgroups.hierarchies, self.cgroups.systemd).any_running()

@@ -36,15 +36,23 @@ WATCHED = (
 )  # fmt: skip
 
 
+def other_bridges() -> set[str]:
+    """The host's bridges that are not ours."""
+    shown = process.run(["ip", "-json", "link", "show", "type", "bridge"], timeout_s=10)
+    names: list[str] = [link.get("ifname", "") for link in json.loads(shown.stdout or b"[]")]
+    return {name for name in names if name and not name.startswith(BRIDGES)}
+
+
 @dataclass(frozen=True)
 class HostSettings:
     """Kernel settings of this host on behalf of the machines of one state folder (`user`)."""
 
     user: str
+    machines: Path  # of this user
     boot: str
     run: Path = RUN
     sysctls: Path = SYSCTLS
-    interfaces: Path = Path("/sys/class/net")
+    bridges: Callable[[], set[str]] = other_bridges
 
     def borrow(self) -> None:
         """Record the settings unless somebody already did during this boot, and set what machines need. Call before a start."""
@@ -52,9 +60,9 @@ class HostSettings:
             record = self._record()
             now = {
                 "boot": self.boot,
-                "users": sorted({*record.get("users", []), self.user}),
+                "users": {**record.get("users", {}), self.user: str(self.machines)},
                 "before": record.get("before") or self._read(),
-                "bridges": record.get("bridges", sorted(self._bridges())),
+                "bridges": record.get("bridges", sorted(self.bridges())),
                 "loads": record.get("loads", not self._has(BRIDGE_CALLS[0])),
             }
             if now != record:
@@ -68,29 +76,26 @@ class HostSettings:
                 if current is not None and int(current) < least:
                     self._set(name, str(least))
 
-    def give_back(self, still_used: Callable[[str], bool]) -> None:
+    def give_back(self, still_used: Callable[[str, Path], bool]) -> None:
         """Say that `user` has no running machine any more. After the last user everything is put back as it was.
 
-        `still_used` tells of another user's key whether it has running machines: a state folder may have vanished.
+        `still_used` tells of another user's key and folder whether it has any machines: a state folder may have vanished.
         """
         with self._locked():
             record = self._record()
-            users = [user for user in record.get("users", []) if user != self.user and still_used(user)]
+            others = {user: folder for user, folder in record.get("users", {}).items() if user != self.user}
+            users = {user: folder for user, folder in others.items() if still_used(user, Path(folder))}
             if users:
                 self._write({**record, "users": users})
                 return
             before = dict(record.get("before", {}))
-            if self._bridges() - set(record.get("bridges", [])):
+            if self.bridges() - set(record.get("bridges", [])):
                 # Docker or the like came meanwhile and relies on forwarding, which it found switched on.
                 before = {name: value for name, value in before.items() if not name.endswith("forward") and "/forwarding" not in name}
             self._restore(before)
             if record.get("loads"):
                 self._modprobe("--remove", "--quiet", BRIDGE_FILTER)
             self._file.unlink(missing_ok=True)
-
-    def _bridges(self) -> set[str]:
-        """The host's bridges that are not ours."""
-        return {path.parent.name for path in self.interfaces.glob("*/bridge") if not path.parent.name.startswith(BRIDGES)}
 
     def _load_bridge_filter(self) -> None:
         """Have it for the machines without letting it change the host's own bridges."""
@@ -128,7 +133,7 @@ class HostSettings:
 
     @property
     def _file(self) -> Path:
-        return self.run / "host-settings.json"
+        return self.run / "kernel-settings.json"
 
     def _record(self) -> dict[str, Any]:
         if not self._file.exists():

@@ -6,8 +6,9 @@ import json
 import os
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 from courselab import files, process
 from courselab.errors import LabError, Unreachable
@@ -16,6 +17,7 @@ from courselab.machines.local import enter, network, record, spawn
 from courselab.machines.local.disk import Disk, remove_tree
 from courselab.machines.local.host import Host
 from courselab.machines.local.processes import Process, is_first_of_namespace, kill_and_wait
+from courselab.process import CommandTimeout
 
 POWER_OFF = signal.SIGRTMIN + 4  # to a systemd that is PID 1
 STOP_TIMEOUT_S = 30.0
@@ -75,11 +77,7 @@ class LocalMachine:
         return MachineState.STARTING if self.host.cgroups.pids(self.id) else MachineState.STOPPED
 
     def run(self, argv: Sequence[str], *, input: bytes | None = None, timeout_s: float, user: str = "root") -> Completed:
-        leader = self._running()
-        done = process.run(self._inside(leader, enter.entering(leader.pid, argv, user=user)), input=input, timeout_s=timeout_s)
-        if done.code != 0 and not leader.alive:
-            raise self._not_running()
-        return done
+        return self._run(argv, user=user, input=input, timeout_s=timeout_s)
 
     def shell_argv(self, argv: Sequence[str] = (), *, user: str = "student", terminal: bool = True) -> list[str]:
         leader = self._running()
@@ -90,18 +88,14 @@ class LocalMachine:
         done.check(f"{path} could not be written in {self.name}", fix="Check that the disk is not full.")
 
     def put_file(self, path: str, source: Path, *, mode: int = 0o644, owner: str = "root") -> None:
-        leader = self._running()
-        argv = enter.entering(leader.pid, ["/bin/sh", "-c", PUT, "sh", path, f"{mode:o}", owner], user="root")
         with source.open("rb") as file:
-            done = process.run(self._inside(leader, argv), stdin=file, timeout_s=FILE_TIMEOUT_S)
+            done = self._run(["/bin/sh", "-c", PUT, "sh", path, f"{mode:o}", owner], stdin=file, timeout_s=FILE_TIMEOUT_S)
         done.check(f"{path} could not be written in {self.name}", fix="Check that the disk is not full.")
 
     def get(self, path: str, *, limit_bytes: int = 8 * 1024 * 1024) -> bytes:
         what = f"{path} could not be read in {self.name}"
         argv = ["/bin/sh", "-c", GET, "sh", path, str(limit_bytes + 1)]
-        leader = self._running()
-        inside = self._inside(leader, enter.entering(leader.pid, argv, user="root"))
-        done = process.run(inside, timeout_s=FILE_TIMEOUT_S, output_limit=limit_bytes + 1)
+        done = self._run(argv, timeout_s=FILE_TIMEOUT_S, output_limit=limit_bytes + 1)
         if done.code == NOT_THERE:
             raise LabError(what, why="There is no such file.", fix="Check its name.")
         if len(done.check(what).stdout) > limit_bytes:
@@ -116,6 +110,7 @@ class LocalMachine:
             self._end_all()
             self.disk.make(self.record.image, self.spec)
             with self.host.locked():
+                self.host.want(self.name)
                 self.host.settings.borrow()
                 lan = self.host.networks.set_up(self.spec.lab)
             spawn.link_image(self.folder, self.record.image)
@@ -190,6 +185,27 @@ class LocalMachine:
     def _not_running(self) -> Unreachable:
         return Unreachable(f"The machine {self.name} is not running", why=f"It is {self.state.value}.", fix="Run `lab resume`.")
 
+    def _run(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout_s: float,
+        user: str = "root",
+        input: bytes | None = None,
+        stdin: IO[bytes] | None = None,
+        output_limit: int = process.OUTPUT_LIMIT_BYTES,
+    ) -> Completed:
+        leader = self._running()
+        inside = self._inside(leader, enter.entering(leader.pid, argv, user=user))
+        try:
+            done = process.run(inside, input=input, stdin=stdin, timeout_s=timeout_s, output_limit=output_limit)
+        except CommandTimeout as late:
+            what = f"`{' '.join(argv[:3])[:100]}` did not end within {timeout_s:g} s in {self.name}"
+            raise CommandTimeout(what, why=late.why, fix=late.fix, detail=repr(list(argv))) from late
+        if done.code != 0 and not leader.alive:
+            raise self._not_running()
+        return replace(done, argv=tuple(argv))
+
     def _inside(self, leader: Process, argv: Sequence[str]) -> list[str]:
         try:
             return enter.joining(enter.groups_of(leader.pid, self.host.cgroups.tops), argv)
@@ -203,7 +219,7 @@ class LocalMachine:
             raise LabError(f"{what} needs a whole machine", why=f"{self.name} was never finished.", fix="Run `lab start`.")
 
     def _end_all(self) -> None:
-        self.host.cgroups.kill(self.id)
-        self.host.cgroups.remove(self.id)
+        self.host.cgroups.end(self.id)
         self.host.unplug(self.name)
         (self.folder / "leader.json").unlink(missing_ok=True)
+        self.host.want_no_more(self.name)

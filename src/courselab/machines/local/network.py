@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
+import socket
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,9 +31,10 @@ def choose_subnet(key: str, taken: Iterable[Net]) -> Net:
     Raises LabError when all are taken.
     """
     busy = [*taken, *RESERVED]
-    all_nets = [net for block in CANDIDATES for net in block.subnets(new_prefix=24)]
-    start = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") % len(all_nets)
-    for net in all_nets[start:] + all_nets[:start]:
+    count = sum(_parts(block) for block in CANDIDATES)
+    start = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big")
+    for step in range(count):
+        net = _candidate((start + step) % count)
         if not any(net.overlaps(other) for other in busy):
             return net
     raise LabError(
@@ -40,6 +42,19 @@ def choose_subnet(key: str, taken: Iterable[Net]) -> Net:
         why="This computer has routes to all of them.",
         fix="Disconnect a VPN that takes all private addresses, then try again.",
     )
+
+
+def _parts(block: Net) -> int:
+    return 1 << 24 - block.prefixlen
+
+
+def _candidate(index: int) -> Net:
+    """The /24 with this number among all in CANDIDATES."""
+    for block in CANDIDATES:
+        if index < _parts(block):
+            return Net((int(block.network_address) + (index << 8), 24))
+        index -= _parts(block)
+    raise IndexError(index)
 
 
 @dataclass(frozen=True)
@@ -90,7 +105,7 @@ class Networks:
         """Make sure that the bridge of `lab` and our rules are there."""
         lan = self.of(lab)
         mtu = uplink_mtu()
-        if not Path("/sys/class/net", lan.bridge).exists():
+        if not exists(lan.bridge):
             _ip(f"link add name {lan.bridge} type bridge")
         _ip(
             f"link set dev {lan.bridge} mtu {mtu} type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
@@ -102,13 +117,13 @@ class Networks:
 
     def take_down(self, bridge: str) -> None:
         """Remove a bridge from the host, if it is there, and its rules."""
-        if Path("/sys/class/net", bridge).exists():
+        if exists(bridge):
             process.run(["ip", "link", "delete", bridge], timeout_s=TIMEOUT_S).check(f"The bridge {bridge} could not be removed")
         self.write_rules()
 
     def write_rules(self) -> None:
         """Make the firewall say what the bridges that exist need, no more."""
-        up = [lan for lan in self.known().values() if Path("/sys/class/net", lan.bridge).exists()]
+        up = [lan for lan in self.known().values() if exists(lan.bridge)]
         firewall.apply(self._names.table, [firewall.Side(lan.bridge, str(lan.net)) for lan in up])
 
     def _write(self, known: Mapping[str, Lan]) -> None:
@@ -118,9 +133,8 @@ class Networks:
 def host_networks() -> list[Net]:
     """Every IPv4 network this host has an address in or a route to, except the default route, and its resolvers."""
     nets = [Net(f"{server}/32") for server in nameservers()]
-    for command in (["ip", "-json", "-4", "route", "show", "table", "all"], ["ip", "-json", "-4", "addr", "show"]):
-        shown = process.run(command, timeout_s=TIMEOUT_S).check("The host's networks could not be read")
-        nets.extend(_networks_in(json.loads(shown.stdout or b"[]")))
+    for words in (["-4", "route", "show", "table", "all"], ["-4", "addr", "show"]):
+        nets.extend(_networks_in(_ip_json(*words)))
     return nets
 
 
@@ -132,14 +146,19 @@ def _networks_in(entries: list[dict[str, Any]]) -> Iterable[Net]:
             yield Net(f"{item['local']}/{item['prefixlen']}", strict=False)
 
 
+def exists(interface: str) -> bool:
+    """Whether the host has a network interface of this name."""
+    try:
+        return socket.if_nametoindex(interface) > 0
+    except OSError:
+        return False
+
+
 def uplink_mtu() -> int:
     """The MTU of the interface with the default route, 1500 when there is none."""
-    shown = process.run(["ip", "-json", "-4", "route", "show", "default"], timeout_s=TIMEOUT_S)
-    for route in json.loads(shown.stdout or b"[]"):
-        mtu = Path("/sys/class/net", route.get("dev", ""), "mtu")
-        if mtu.is_file():
-            return max(1280, min(1500, int(mtu.read_text())))
-    return 1500
+    routes = _ip_json("-4", "route", "show", "default")
+    links = _ip_json("link", "show", "dev", routes[0]["dev"]) if routes else []
+    return max(1280, min(1500, links[0]["mtu"])) if links else 1500
 
 
 def nameservers(candidates: Sequence[str] = RESOLVERS) -> list[str]:
@@ -166,3 +185,9 @@ def _is_usable(address: str) -> bool:
 def _ip(*commands: str) -> None:
     text = "".join(f"{command}\n" for command in commands)
     process.run(["ip", "-batch", "-"], input=text.encode(), timeout_s=TIMEOUT_S).check("The machines' network could not be made")
+
+
+def _ip_json(*words: str) -> list[dict[str, Any]]:
+    shown = process.run(["ip", "-json", *words], timeout_s=TIMEOUT_S).check("The host's networks could not be read")
+    found: list[dict[str, Any]] = json.loads(shown.stdout or b"[]")
+    return found

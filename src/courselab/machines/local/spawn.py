@@ -6,6 +6,7 @@
       snapshots/      earlier states of its disk
       boot/           what its init reads at every start: network, resolv.conf
       ready           a fifo: the machine says there that units can be started
+      wanted          it runs, or is about to, in the boot of the host named there
       leader.json     its init process, as it was last seen
       console.log     what it printed while starting
 

@@ -1,0 +1,22 @@
+# on: server
+# user: student
+kubectl apply -f - <<YAML
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: shop
+  namespace: $LAB_NAMESPACE
+spec:
+  ingressClassName: traefik
+  rules:
+    - host: $LAB_HOST
+      http:
+        paths:
+          - path: /
+            pathType: Prefix
+            backend:
+              service:
+                name: shop
+                port:
+                  number: 80
+YAML

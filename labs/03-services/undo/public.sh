@@ -1,0 +1,3 @@
+# on: server
+# user: student
+kubectl delete service/shop-public --namespace="$LAB_NAMESPACE"

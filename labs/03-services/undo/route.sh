@@ -1,0 +1,3 @@
+# on: server
+# user: student
+kubectl delete ingress/shop --namespace="$LAB_NAMESPACE"

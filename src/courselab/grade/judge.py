@@ -1,0 +1,266 @@
+"""Judging: each check's function run on Evidence, its outcome made a verdict, and a failure explained. A pure function of Evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from courselab.course.params import Params
+from courselab.grade import bugs
+from courselab.grade.asserts import failure_of
+from courselab.grade.authors import CheckerMistake, Failure, PartialFailure
+from courselab.grade.checker import Checker, CheckFunction, in_order
+from courselab.grade.cluster import Cluster, ClusterDown
+from courselab.grade.dig import Obj
+from courselab.grade.evidence import Evidence
+from courselab.grade.inject import call
+from courselab.grade.nodes import Nodes, ProbeNotRun, Probes
+from courselab.grade.record import NotCollected, Record
+from courselab.grade.redacted import SecretText, is_redacted
+from courselab.grade.settle import settling
+from courselab.grade.together import Later
+from courselab.grade.verdict import Judged, Trouble, VerdictName
+from courselab.grade.why import explain
+from courselab.grade.world import World, uid_of
+
+OBJECTS_EXPLAINED = 6
+STARTING_S = 30.0  # K3s that became active less than this ago may still be opening its API
+JUST_CHANGED_S = 5.0
+_PROBED_KINDS = frozenset({"Ingress", "Service", "ConfigMap", "Secret", "NetworkPolicy", "Deployment"})
+
+
+@dataclass
+class _Outcome:
+    """What a check's function did."""
+
+    record: Record
+    error: BaseException | None = None
+    failure: Failure | None = None
+
+
+def judge(
+    checker: Checker, evidence: Evidence, *, pending: Mapping[str, str] | None = None, bug_folder: Path | None = None
+) -> list[Judged]:
+    """The verdict of every check, in the order of the file. Checks run at the same time, each with its deadline.
+
+    `pending`: experiments that were not made, and why. `bug_folder`: where reports about broken checks go.
+    Nothing is raised for what checks do.
+    """
+    return _Judge(checker, evidence, pending or {}, bug_folder).all()
+
+
+class _Judge:
+    def __init__(self, checker: Checker, evidence: Evidence, pending: Mapping[str, str], bug_folder: Path | None) -> None:
+        self._checker = checker
+        self._evidence = evidence
+        self._pending = pending
+        self._bug_folder = bug_folder
+        self._world = World(evidence)
+        self._params = params_of(evidence)
+
+    def all(self) -> list[Judged]:
+        running = {check.mark.id: Later(partial(self._run, check)) for check in self._checker.checks}
+        verdicts: dict[str, Judged] = {}
+        for check in in_order(self._checker.checks):
+            outcome = self._await(check, running[check.mark.id])
+            missing = [need for need in check.mark.needs if not verdicts[need].passed]
+            verdicts[check.mark.id] = self._blocked(check, outcome, missing) if missing else self._verdict(check, outcome)
+        return [verdicts[check.mark.id] for check in self._checker.checks]
+
+    def _run(self, check: CheckFunction) -> _Outcome:
+        outcome = _Outcome(Record())
+        views = self._views(outcome.record, check.mark.reads, check.mark.probes)
+        try:
+            call(check.function, views)
+        except Failure as failure:
+            outcome.failure = _whole(failure)
+        except AssertionError as broken:
+            outcome.failure = failure_of(broken)
+        except BaseException as error:  # also sys.exit(): a check must not end the program
+            outcome.error = error
+        return outcome
+
+    def _views(self, record: Record, reads: tuple[str, ...] | None, probes: tuple[str, ...] | None) -> dict[str, Any]:
+        return {
+            "cluster": Cluster(self._world, record, reads),
+            "nodes": Nodes(self._world, record),
+            "probes": Probes(self._world, record, probes, self._pending),
+            "params": self._params,
+        }
+
+    @staticmethod
+    def _await(check: CheckFunction, running: Later[_Outcome]) -> _Outcome:
+        try:
+            return running.result(check.mark.deadline_s)
+        except TimeoutError:
+            slow = CheckerMistake(f"the check has not ended after {check.mark.deadline_s:g} s")
+            return _Outcome(Record(), error=slow)
+
+    # Verdicts -----------------------------------------------------------------------------------------------------------------
+
+    def _verdict(self, check: CheckFunction, outcome: _Outcome) -> Judged:
+        if outcome.error is not None:
+            return self._error(check, outcome)
+        if outcome.failure is None:
+            return self._passed(check, outcome)
+        if outcome.record.trimmed and not isinstance(outcome.failure, ClusterDown):
+            kinds = ", ".join(sorted(outcome.record.trimmed))
+            message = f"There are too many objects of kind {kinds} to look at them all. Delete those you do not need, then check again."
+            return self._judged(check, outcome, VerdictName.ERROR, message=message, trouble=Trouble.UNREACHABLE)
+        return self._failed(check, outcome, outcome.failure)
+
+    def _passed(self, check: CheckFunction, outcome: _Outcome) -> Judged:
+        """A pass, unless an object on which it stands is about to become another."""
+        waits_for = next(filter(None, (settling(self._world, obj) for obj in outcome.record.objects)), "") if check.mark.settled else ""
+        waits_for = waits_for or self._unsettled_unit(outcome.record)
+        if not waits_for:
+            return self._judged(check, outcome, VerdictName.PASS, credit=1.0)
+        failure = Failure(waits_for, expected="a state that lasts", actual=waits_for)
+        return self._failed(check, outcome, failure)
+
+    def _failed(self, check: CheckFunction, outcome: _Outcome, failure: Failure) -> Judged:
+        why = explain(self._world, *self._subjects(outcome.record, failure))
+        slug, sentence = self._diagnose(check, failure)
+        waits_for = "" if why.terminal else self._waits_for(outcome.record, failure)
+        lines = [*_parts(failure), *(self._unit_lines(outcome.record) if isinstance(failure, ClusterDown) else why.lines())]
+        cause = why.causes[0].slug if why.causes else ""
+        return self._judged(
+            check,
+            outcome,
+            VerdictName.WAITING if waits_for else VerdictName.FAIL,
+            credit=failure.credit,
+            message=sentence or failure.message or str(failure),
+            expected=failure.expected,
+            actual=failure.actual,
+            path=failure.path,
+            why=tuple(lines),
+            diagnosis=slug or cause,
+            next=failure.next or why.next,
+            waits_for=waits_for,
+        )
+
+    def _error(self, check: CheckFunction, outcome: _Outcome) -> Judged:
+        error = outcome.error
+        assert error is not None
+        if isinstance(error, ProbeNotRun):
+            return self._judged(check, outcome, VerdictName.BLOCKED, message=error.why)
+        if isinstance(error, NotCollected):
+            return self._judged(check, outcome, VerdictName.ERROR, message=str(error), trouble=Trouble.UNREACHABLE)
+        report = bugs.write_bug(self._bug_folder, check.mark.id, error, self._evidence) if self._bug_folder else None
+        where = f" A report is in {report}." if report else ""
+        message = f"The check itself broke, this is not your fault: {bugs.in_one_line(error, self._checker.path)}.{where}"
+        return self._judged(check, outcome, VerdictName.ERROR, message=message, trouble=Trouble.OURS)
+
+    def _blocked(self, check: CheckFunction, outcome: _Outcome, missing: list[str]) -> Judged:
+        return self._judged(check, outcome, VerdictName.BLOCKED, message=f"needs {', '.join(missing)} first")
+
+    @staticmethod
+    def _judged(check: CheckFunction, outcome: _Outcome, verdict: VerdictName, **values: Any) -> Judged:
+        record = outcome.record
+        return Judged(
+            id=check.mark.id,
+            verdict=verdict,
+            kinds=frozenset(record.kinds),
+            reads_nodes=bool(record.units),
+            probes=frozenset(record.probes),
+            **values,
+        )
+
+    # Explaining ---------------------------------------------------------------------------------------------------------------
+
+    def _diagnose(self, check: CheckFunction, failure: Failure) -> tuple[str, str]:
+        """The first typical mistake that is recognised: its slug and sentence."""
+        for diagnosis in self._checker.diagnoses:
+            if diagnosis.mark.check != check.mark.id:
+                continue
+            views = self._views(Record(), None, None)
+            try:
+                sentence = call(diagnosis.function, {**views, "failure": failure})
+            except (Failure, AssertionError, NotCollected, ProbeNotRun):
+                continue  # what it looked for is not there, so it is not this mistake
+            except Exception as error:
+                if self._bug_folder:
+                    bugs.write_bug(self._bug_folder, f"{check.mark.id}-{diagnosis.mark.slug}", error, self._evidence)
+                continue
+            if sentence:
+                return diagnosis.mark.slug, str(sentence)
+        return "", ""
+
+    def _subjects(self, record: Record, failure: Failure) -> list[Obj]:
+        """The objects that may explain a failure: what it is about, else what was read last, by name before in lists."""
+        about = _objects(failure.about)
+        return (about or list(reversed(record.objects)) or record.listed)[:OBJECTS_EXPLAINED]
+
+    def _waits_for(self, record: Record, failure: Failure) -> str:
+        """What is still settling among all the check looked at; "" if the failure is there to stay."""
+        seen: dict[str, Obj] = {}
+        for obj in (*_objects(failure.about), *reversed(record.objects), *record.listed):
+            seen.setdefault(uid_of(obj) or str(id(obj)), obj)
+        for obj in list(seen.values())[:100]:
+            sentence = settling(self._world, obj) or (self._just_changed(obj) if record.probes else "")
+            if sentence:
+                return sentence
+        return self._unsettled_unit(record)
+
+    def _just_changed(self, obj: Obj) -> str:
+        """What a request meets follows a change of these kinds a moment later, and nothing in the object says when."""
+        found = self._evidence.cluster.kinds.get(str(obj.get("kind")))
+        changed = found.changed.get(uid_of(obj), 0.0) if found else 0.0
+        if obj.get("kind") in _PROBED_KINDS and abs(self._evidence.collected - changed) < JUST_CHANGED_S:
+            return f"{obj.get('kind')} {obj['metadata'].get('name')} has just been changed"
+        return ""
+
+    def _unsettled_unit(self, record: Record) -> str:
+        for machine, name in record.units:
+            node = self._evidence.nodes[machine]
+            unit = node.units.get(name)
+            if unit is None:
+                continue
+            if unit.active in ("activating", "deactivating", "reloading") and unit.sub != "auto-restart":
+                return f"unit {name} on machine {machine} is {unit.active}"
+            young = unit.since is not None and node.time - unit.since < STARTING_S
+            if not self._evidence.cluster.reachable and unit.active == "active" and young:
+                return f"K3s on machine {machine} has just started"
+        return ""
+
+    def _unit_lines(self, record: Record) -> list[str]:
+        lines = [self._evidence.cluster.why] if self._evidence.cluster.why else []
+        for machine, name in record.units:
+            unit = self._evidence.nodes[machine].units.get(name)
+            if unit is not None:
+                state = f"unit {name} on machine {machine}: {unit.active} ({unit.sub})"
+                restarts = f", restarted {unit.restarts} times" if unit.restarts else ""
+                ended = f", ended with code {unit.exit_code}" if unit.exit_code else ""
+                lines += [f"{state}{restarts}{ended}", *(f"log: {line}" for line in unit.log[-5:])]
+        return lines
+
+
+def params_of(evidence: Evidence) -> Params:
+    """The student's values as checks read them; those that are secret compare through their hashes."""
+    return Params({name: SecretText(value) if is_redacted(value) else value for name, value in evidence.params.items()})
+
+
+def _whole(failure: Failure) -> Failure:
+    """A failure with expected and actual also where a part of it came from a plain assert."""
+    if isinstance(failure, PartialFailure) and isinstance(failure.first, AssertionError):
+        part = failure_of(failure.first)
+        failure.expected, failure.actual = failure.expected or part.expected, failure.actual or part.actual
+    return failure
+
+
+def _parts(failure: Failure) -> list[str]:
+    """The reason for each part of a partly done task."""
+    if not isinstance(failure, PartialFailure):
+        return []
+    return [f"{'done' if part.failure is None else 'not yet'}: {part.title}" for part in failure.parts]
+
+
+def _objects(about: Any) -> list[Obj]:
+    if isinstance(about, dict):
+        return [cast("Obj", about)] if "metadata" in about else []
+    if isinstance(about, (list, tuple)):
+        return [found for item in cast("list[Any]", about) for found in _objects(item)]
+    return []

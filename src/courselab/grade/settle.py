@@ -1,0 +1,151 @@
+"""Is an object still on its way to another state? A check never passes on one that is, and a failure may wait for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from courselab.grade.dig import Obj, dig, number, rows, table, text
+from courselab.grade.world import World, is_dying, name_of, namespace_of, title_of
+
+
+def settling(world: World, obj: Obj) -> str:
+    """What an object is in the middle of, as a sentence; "" if it has settled."""
+    if is_dying(obj):
+        return f"{title_of(obj)} is being deleted"
+    if _behind(obj):
+        return f"{title_of(obj)} has just been changed"
+    rule = _RULES.get(text(obj, "kind"))
+    found = rule(world, obj) if rule else ""
+    return f"{title_of(obj)} {found}" if found else ""
+
+
+def _behind(obj: Obj) -> bool:
+    """Whether the controller has not seen the newest spec. Kinds without observedGeneration are never behind."""
+    if text(obj, "kind") not in ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"):
+        return False
+    return number(obj, "metadata", "generation") > number(obj, "status", "observedGeneration")
+
+
+def _wanted(obj: Obj) -> int:
+    replicas = dig(obj, "spec", "replicas")
+    return 1 if replicas is None else int(replicas)
+
+
+def _deployment(world: World, obj: Obj) -> str:
+    wanted, status = _wanted(obj), table(obj, "status")
+    updated, total = number(status, "updatedReplicas"), number(status, "replicas")
+    paused = " and is paused" if dig(obj, "spec", "paused") else ""
+    if updated < wanted:
+        return f"is rolling out{paused}: {updated} of {wanted} pods are of the new kind"
+    if total > updated:
+        return f"is rolling out{paused}: {total - updated} of the old pods are still there"
+    return _available(number(status, "availableReplicas"), wanted)
+
+
+def _available(available: int, wanted: int) -> str:
+    return f"has {available} of {wanted} pods available" if available < wanted else ""
+
+
+def _stateful_set(world: World, obj: Obj) -> str:
+    status, wanted = table(obj, "status"), _wanted(obj)
+    on_delete = text(obj, "spec", "updateStrategy", "type") == "OnDelete"
+    partition = number(obj, "spec", "updateStrategy", "rollingUpdate", "partition")
+    revision = text(status, "updateRevision")
+    if not on_delete and not partition and revision and text(status, "currentRevision") != revision:
+        return f"is rolling out: {number(status, 'updatedReplicas')} of {wanted} pods are of the new kind"
+    return _available(number(status, "availableReplicas"), wanted)
+
+
+def _daemon_set(world: World, obj: Obj) -> str:
+    status = table(obj, "status")
+    wanted = number(status, "desiredNumberScheduled")
+    if number(status, "updatedNumberScheduled") < wanted:
+        return f"is rolling out: {number(status, 'updatedNumberScheduled')} of {wanted} pods are of the new kind"
+    return _available(number(status, "numberAvailable"), wanted)
+
+
+def _replica_set(world: World, obj: Obj) -> str:
+    return _available(number(obj, "status", "availableReplicas"), _wanted(obj))
+
+
+def _pod(world: World, obj: Obj) -> str:
+    phase = text(obj, "status", "phase")
+    if phase in ("Succeeded", "Failed"):
+        return ""
+    return "" if is_true(obj, "Ready") else "is starting" if phase == "Pending" else "is not ready"
+
+
+def _job(world: World, obj: Obj) -> str:
+    if dig(obj, "spec", "suspend") or is_true(obj, "Complete") or is_true(obj, "Failed"):
+        return ""
+    return "has not finished"
+
+
+def _claim(world: World, obj: Obj) -> str:
+    if text(obj, "status", "phase") != "Pending":
+        return ""
+    storage = world.find("StorageClass", text(obj, "spec", "storageClassName"))
+    if storage and text(storage, "volumeBindingMode") == "WaitForFirstConsumer" and not pods_using(world, obj):
+        return ""
+    return "is not bound yet"
+
+
+def pods_using(world: World, claim: Obj) -> list[Obj]:
+    """The pods that mount a PersistentVolumeClaim."""
+    return [
+        pod
+        for pod in world.objects("Pod")
+        if namespace_of(pod) == namespace_of(claim)
+        and any(text(volume, "persistentVolumeClaim", "claimName") == name_of(claim) for volume in rows(pod, "spec", "volumes"))
+    ]
+
+
+def _service(world: World, obj: Obj) -> str:
+    if text(obj, "spec", "type") == "LoadBalancer" and not rows(obj, "status", "loadBalancer", "ingress"):
+        return "has no external address yet"
+    if table(obj, "spec", "selector") and "EndpointSlice" in world.evidence.cluster.kinds:
+        reached = {endpoint["pod"] for endpoint in world.endpoints_of(obj)}
+        ready = {name_of(pod) for pod in world.pods_of(obj) if is_true(pod, "Ready")}
+        if reached != ready and not dig(obj, "spec", "publishNotReadyAddresses"):
+            return "has endpoints that are being updated"
+    return ""
+
+
+def _ingress(world: World, obj: Obj) -> str:
+    name = text(obj, "spec", "ingressClassName")
+    claimed = world.find("IngressClass", name) if name else None
+    return "has not been taken up by its controller yet" if claimed and not rows(obj, "status", "loadBalancer", "ingress") else ""
+
+
+def _namespace(world: World, obj: Obj) -> str:
+    return "is being deleted" if text(obj, "status", "phase") == "Terminating" else ""
+
+
+def _node(world: World, obj: Obj) -> str:
+    return "" if is_true(obj, "Ready") else "is not ready"
+
+
+def _chart(world: World, obj: Obj) -> str:
+    job = world.find("Job", text(obj, "status", "jobName"), namespace_of(obj))
+    return "is being installed" if job is None or _job(world, job) else ""
+
+
+def is_true(obj: Obj, condition: str) -> bool:
+    """Whether a condition of the object's status is True."""
+    return any(row.get("type") == condition and row.get("status") == "True" for row in rows(obj, "status", "conditions"))
+
+
+_RULES: dict[str, Callable[[World, Obj], str]] = {
+    "DaemonSet": _daemon_set,
+    "Deployment": _deployment,
+    "HelmChart": _chart,
+    "Ingress": _ingress,
+    "Job": _job,
+    "Namespace": _namespace,
+    "Node": _node,
+    "PersistentVolumeClaim": _claim,
+    "Pod": _pod,
+    "ReplicaSet": _replica_set,
+    "Service": _service,
+    "StatefulSet": _stateful_set,
+}

@@ -1,0 +1,23 @@
+"""Why a Node is not ready."""
+
+from __future__ import annotations
+
+from courselab.grade.dig import Obj, dig, rows, text
+from courselab.grade.why.walk import Walk
+from courselab.grade.world import name_of
+
+_PRESSURES = {"MemoryPressure": "memory", "DiskPressure": "disk space", "PIDPressure": "process numbers"}
+
+
+def node(walk: Walk, obj: Obj) -> None:
+    """Its conditions, and whether it is cordoned."""
+    name = name_of(obj)
+    for condition in rows(obj, "status", "conditions"):
+        kind, status = text(condition, "type"), text(condition, "status")
+        if kind == "Ready" and status != "True":
+            reason = text(condition, "reason") if status == "False" else "Unknown"
+            walk.signal("node", reason, text(condition, "message"), name=name)
+        elif kind in _PRESSURES and status == "True":
+            walk.signal("node", "Pressure", what=_PRESSURES[kind], name=name)
+    if dig(obj, "spec", "unschedulable"):
+        walk.signal("node", "Cordoned", name=name)

@@ -1,0 +1,132 @@
+"""Walking from an object to what explains it, and collecting the causes found on the way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from courselab.grade.dig import Obj, text
+from courselab.grade.why.rules import RULES, Rule
+from courselab.grade.world import World, event_count, title_of, uid_of
+
+MESSAGE_CHARACTERS = 240
+MOST_CAUSES = 4
+LOG_LINES_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One reason why an object is not as it should be."""
+
+    slug: str  # its name in the rule table: "image-tag"
+    sentence: str
+    next: str  # what to look at next
+    terminal: bool  # waiting cannot help
+    chain: tuple[str, ...]  # "Deployment web", "ReplicaSet web-6d9", "Pod web-6d9-x2k"
+    log: tuple[str, ...] = ()  # last lines of the container it is about
+
+
+@dataclass(frozen=True)
+class Why:
+    """What explains the state of an object; the causes in order of weight."""
+
+    causes: tuple[Cause, ...] = ()
+
+    @property
+    def terminal(self) -> bool:
+        """Whether some cause cannot pass by itself."""
+        return any(cause.terminal for cause in self.causes)
+
+    @property
+    def next(self) -> str:
+        """What to look at next."""
+        return next((cause.next for cause in self.causes if cause.next), "")
+
+    def lines(self) -> list[str]:
+        """The explanation, one sentence a line."""
+        lines: list[str] = []
+        for cause in self.causes[:MOST_CAUSES]:
+            chain = " → ".join(cause.chain)
+            if chain and chain not in lines:
+                lines.append(chain)
+            if cause.sentence not in lines:
+                lines.append(cause.sentence)
+            lines += [f"log: {line}" for line in cause.log]
+        return lines
+
+
+Walker = Callable[["Walk", Obj], None]
+
+
+@dataclass
+class Walk:
+    """Where the walk is, and what it found so far."""
+
+    world: World
+    walkers: Mapping[str, Walker]
+    chain: tuple[str, ...] = ()
+    causes: list[Cause] = field(default_factory=list[Cause])
+    seen: set[str] = field(default_factory=set[str])
+
+    def into(self, obj: Obj) -> int:
+        """Walk on to another object; returns how many causes that brought."""
+        before, kind = len(self.causes), text(obj, "kind")
+        key = uid_of(obj) or f"{kind}/{title_of(obj)}"
+        walker = self.walkers.get(kind)
+        if walker is None or key in self.seen or len(self.causes) >= MOST_CAUSES:
+            return 0
+        self.seen.add(key)
+        walker(Walk(self.world, self.walkers, (*self.chain, title_of(obj)), self.causes, self.seen), obj)
+        return len(self.causes) - before
+
+    def signal(self, where: str, reason: str, message: str = "", **fields: Any) -> bool:
+        """Report what was seen; the first rule that fits makes a cause of it. Returns whether one did.
+
+        `fields` fill the rule's sentence; `log`, a list of lines, is shown below it.
+        """
+        for rule in RULES:
+            found = rule.fits(where, reason, message)
+            if found is not None:
+                self._add(rule, {"reason": reason, "message": short(message), **fields, **found})
+                return True
+        return False
+
+    def events(self, obj: Obj, **fields: Any) -> int:
+        """Report the newest warning of each kind about an object; returns how many made a cause."""
+        reasons: set[str] = set()
+        before = len(self.causes)
+        for event in self.world.events_of(obj):
+            reason = text(event, "reason")
+            if text(event, "type") == "Warning" and reason not in reasons:
+                reasons.add(reason)
+                self.signal("event", reason, text(event, "message"), count=event_count(event), **fields)
+        return len(self.causes) - before
+
+    def _add(self, rule: Rule, fields: dict[str, Any]) -> None:
+        sentence = fill(rule.sentence, fields)
+        known = any(cause.slug == rule.slug and _alike(cause.sentence, sentence) for cause in self.causes)
+        if known or len(self.causes) >= MOST_CAUSES:
+            return
+        terminal = rule.terminal if rule.terminal is not None else bool(fields.get("lasting"))
+        log = tuple(short(line) for line in fields.get("log", [])[-LOG_LINES_SHOWN:])
+        cause = Cause(rule.slug, sentence, fill(rule.next, fields), terminal, self.chain, log)
+        self.causes.append(cause)
+
+
+def fill(template: str, fields: Mapping[str, Any]) -> str:
+    """The template with {name} replaced; names that are not known become empty."""
+    return re.sub(r"\{(\w+)\}", lambda found: str(fields.get(found[1]) or ""), template).strip()
+
+
+def short(message: str, limit: int = MESSAGE_CHARACTERS) -> str:
+    """A message in one line, cut to a sane length."""
+    line = " ".join(message.split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether two sentences differ only in generated names, as for the three pods of one Deployment."""
+    plain = re.compile(r"[a-z0-9]+-[a-z0-9]{4,10}(-[a-z0-9]{5})?|\d+")
+    return plain.sub("", one) == plain.sub("", other)

@@ -1,0 +1,95 @@
+"""What is on its way to another state, and what has arrived."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from courselab.grade.settle import settling
+from tests.unit.grade.builders import deployment, endpoint_slice, node, obj, pod, service, waiting, world
+
+Obj = dict[str, Any]
+CLASS = obj("StorageClass", "local-path", volumeBindingMode="WaitForFirstConsumer")
+
+
+def claim(**parts: Any) -> Obj:
+    return obj("PersistentVolumeClaim", "data", spec={"storageClassName": "local-path"}, status={"phase": parts.get("phase", "Pending")})
+
+
+def daemon_set(**status: Any) -> Obj:
+    return obj("DaemonSet", "agent", generation=1, spec={}, status={"observedGeneration": 1, "desiredNumberScheduled": 2, **status})
+
+
+def stateful_set(**status: Any) -> Obj:
+    return obj("StatefulSet", "db", generation=1, spec={"replicas": 1}, status={"observedGeneration": 1, "availableReplicas": 1, **status})
+
+
+@pytest.mark.parametrize(
+    ("one", "says"),
+    [
+        (deployment(status={"observedGeneration": 1, "replicas": 3, "updatedReplicas": 3, "availableReplicas": 3}), "has just been changed"),
+        (deployment(status={"replicas": 4, "updatedReplicas": 1, "availableReplicas": 3}), "1 of 3 pods are of the new kind"),
+        (deployment(status={"replicas": 5, "updatedReplicas": 3, "availableReplicas": 3}), "2 of the old pods are still there"),
+        (deployment(status={"replicas": 3, "updatedReplicas": 3, "availableReplicas": 2}), "has 2 of 3 pods available"),
+        (deployment(paused=True, status={"replicas": 3, "updatedReplicas": 0, "availableReplicas": 3}), "and is paused"),
+        (deployment(status={}), "0 of 3 pods are of the new kind"),
+        (stateful_set(currentRevision="a", updateRevision="b", updatedReplicas=0), "rolling out"),
+        (stateful_set(availableReplicas=0), "0 of 1 pods available"),
+        (daemon_set(updatedNumberScheduled=1), "1 of 2 pods are of the new kind"),
+        (daemon_set(updatedNumberScheduled=2, numberAvailable=1), "1 of 2 pods available"),
+        (pod(ready=False, phase="Pending", state=waiting("ContainerCreating")), "is starting"),
+        (pod(ready=False), "is not ready"),
+        (pod(deletionTimestamp="2026-11-24T10:00:00Z"), "is being deleted"),
+        (obj("Job", "once", spec={}, status={"active": 1}), "has not finished"),
+        (obj("Namespace", "old", status={"phase": "Terminating"}), "is being deleted"),
+        (service(selector={}, spec={"type": "LoadBalancer"}), "has no external address yet"),
+        (node(ready=False), "is not ready"),
+    ],
+)
+def test_settling(one: Obj, says: str) -> None:
+    assert says in settling(world(one), one)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        deployment(),
+        deployment(replicas=0, status={"observedGeneration": 2}),
+        stateful_set(currentRevision="a", updateRevision="a"),
+        daemon_set(updatedNumberScheduled=2, numberAvailable=2),
+        pod(),
+        pod(ready=False, phase="Succeeded"),
+        pod(ready=False, phase="Failed"),
+        obj("Job", "done", spec={}, status={"conditions": [{"type": "Complete", "status": "True"}]}),
+        obj("Job", "failed", spec={}, status={"conditions": [{"type": "Failed", "status": "True"}]}),
+        obj("ConfigMap", "app", data={}),
+        claim(phase="Bound"),
+        service(selector={}),
+        node(),
+    ],
+)
+def test_settled(one: Obj) -> None:
+    assert settling(world(one), one) == ""
+
+
+def test_a_claim_waits_only_when_a_pod_uses_it() -> None:
+    one = claim()
+    assert settling(world(one, CLASS), one) == ""
+    user = pod(spec={"volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]})
+    assert "not bound yet" in settling(world(one, CLASS, user), one)
+
+
+def test_a_service_settles_when_its_endpoints_are_its_ready_pods() -> None:
+    web, one, two = service(), pod("web-1"), pod("web-2")
+    assert "endpoints" in settling(world(web, one, two, endpoint_slice(web, [one])), web)
+    assert settling(world(web, one, two, endpoint_slice(web, [one, two])), web) == ""
+
+
+def test_an_ingress_settles_when_its_controller_has_taken_it_up() -> None:
+    traefik = obj("IngressClass", "traefik", spec={})
+    web = obj("Ingress", "web", spec={"ingressClassName": "traefik"}, status={})
+    assert "taken up" in settling(world(web, traefik), web)
+    assert settling(world(web), web) == "", "nobody will ever take it up"
+    web["status"] = {"loadBalancer": {"ingress": [{"ip": "192.0.2.11"}]}}
+    assert settling(world(web, traefik), web) == ""
