@@ -68,8 +68,8 @@ class Server:
         config = self._config
         kube = self._kube = Node(self._children, {"GOGC": str(GC_WHILE_STARTING)})
         containers.configure()
-        containers.start(self._children)
-        self._children.start("kine", _kine())
+        containers.start(self._children, debug=config.on("debug"))
+        self._children.start("kine", _kine(debug=config.on("debug")))
         self._prepare_identity()
         kube.run("kube-apiserver", components.api_server(config), config.verbatim("kube-apiserver-arg"))
         self._in_background("images", self._import_images)
@@ -191,10 +191,10 @@ def _ignore(_number: int, _frame: object) -> None:
     pass
 
 
-def _kine() -> list[str]:
+def _kine(*, debug: bool) -> list[str]:
     return [
         f"{layout.BIN}/kine", "--endpoint", f"sqlite://{layout.DATABASE}?{DATABASE_OPTIONS}", "--listen-address", f"unix://{layout.KINE_SOCKET}",
-        "--metrics-bind-address", "0",
+        "--metrics-bind-address", "0", *(["--debug"] if debug else []),
     ]  # fmt: skip
 
 
