@@ -155,7 +155,7 @@ def test_a_pod_finds_a_service_by_its_name(server: Server) -> None:
     answer = ["kubectl", "exec", "client", "--", "sh", "-c", ask]
     server.until("the service answers", lambda: server.machine.run(answer, timeout_s=20).text.strip().endswith("hello"))
     assert "10.43.0.1" in server.kubectl("exec", "client", "--", "busybox", "nslookup", "kubernetes.default.svc.cluster.local")
-    assert server.machine.address in server.kubectl("exec", "client", "--", "busybox", "nslookup", "server")
+    assert server.machine.address in server.kubectl("exec", "client", "--", "busybox", "nslookup", "server.")
 
 
 def test_a_claim_is_bound_to_a_folder_of_the_node(server: Server) -> None:

@@ -14,7 +14,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -167,13 +167,13 @@ def _load(file: Path) -> dict[str, Any]:
         return {}
     if not isinstance(data, dict):
         raise Refused(f"{file} must hold keys and values")
-    return {str(key): value for key, value in data.items()}
+    return {str(key): value for key, value in cast(dict[Any, Any], data).items()}
 
 
 def _texts(raw: Any) -> list[str]:
     """A YAML value as K3s passes it to its flags: numbers and booleans become text, a list becomes repetition."""
     if isinstance(raw, list):
-        return [text for item in raw for text in _texts(item)]
+        return [text for item in cast(list[Any], raw) for text in _texts(item)]
     if raw is None:
         return []
     return [str(raw).lower() if isinstance(raw, bool) else str(raw)]

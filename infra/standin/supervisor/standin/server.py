@@ -13,10 +13,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from . import access, certs, components, containers, layout, tokens
 from . import config as configuration
-from .api import Api, ApiError, Object
+from .api import TROUBLE, Api, Object
 from .children import Children, Node, notify
 from .config import Config
 from .deploy import Deployer, log
@@ -42,7 +43,7 @@ def run(arguments: Sequence[str]) -> int:
     server = Server(config)
     try:
         server.start()
-        server.keep()
+        return server.keep()
     except Stopping as reason:
         log(f"stopping: {reason}")
         return server.stop()
@@ -60,15 +61,15 @@ class Server:
         self._signalled = ""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
-        signal.signal(signal.SIGCHLD, lambda *_: None)  # only to wake us
+        signal.signal(signal.SIGCHLD, _ignore)  # only to wake us
 
     def start(self) -> None:
         """Bring everything up; return when the API server serves and systemd knows."""
         config = self._config
-        kube = Node(self._children, {"GOGC": str(GC_WHILE_STARTING)})
+        kube = self._kube = Node(self._children, {"GOGC": str(GC_WHILE_STARTING)})
         containers.configure()
-        containers.start(self._children)
-        self._children.start("kine", _kine())
+        containers.start(self._children, debug=config.on("debug"))
+        self._children.start("kine", _kine(debug=config.on("debug")))
         self._prepare_identity()
         kube.run("kube-apiserver", components.api_server(config), config.verbatim("kube-apiserver-arg"))
         self._in_background("images", self._import_images)
@@ -85,18 +86,19 @@ class Server:
         notify("READY=1")
         self._in_background("node", self._describe_node)
         self._in_background("deploy", self._deploy)
-        self._kube, self._started = kube, time.monotonic()
 
-    def keep(self) -> None:
-        """Wait until something ends us. Raises Stopping, always."""
+    def keep(self) -> NoReturn:
+        """Wait until something ends us, which Stopping says."""
+        calm_at = time.monotonic() + STARTING_S
         calm = False
         while True:
-            if not calm and time.monotonic() - self._started > STARTING_S:
+            self._check()
+            signalled, _, _ = select.select([self._wake], [], [], None if calm else STARTING_S)
+            if signalled:
+                os.read(self._wake, 64)
+            if not calm and time.monotonic() >= calm_at:
                 self._kube.pace_garbage_collector(GC_AFTERWARDS)
                 calm = True
-            self._check()
-            select.select([self._wake], [], [], None if calm else STARTING_S)
-            os.read(self._wake, 64) if select.select([self._wake], [], [], 0)[0] else None
 
     def stop(self) -> int:
         """Stop all children, not the containers. Return the exit code: 0 if we were told to."""
@@ -109,7 +111,7 @@ class Server:
         if reason:
             raise Stopping(reason)
 
-    def _on_signal(self, number: int, _frame: object) -> None:
+    def _on_signal(self, number: int, _: object) -> None:
         self._signalled = f"got {signal.Signals(number).name}"
 
     def _in_background(self, name: str, work: Callable[[], None]) -> None:
@@ -168,23 +170,31 @@ class Server:
             containers.configure_network(node["spec"]["podCIDR"])
 
     def _deploy(self) -> None:
+        """Keep what lies in server/manifests applied; what fails is tried again at the next round."""
         config, api = self._config, Api()
         deployer = Deployer(api, config.disabled, _variables(config))
-        deployer.remove_disabled()
         deployer.stage()
         while True:
-            deployer.scan()
-            if "coredns" not in config.disabled:
-                _ensure_node_hosts(api, config)
-            deployer.record()
+            try:
+                deployer.remove_disabled()
+                deployer.scan()
+                if "coredns" not in config.disabled:
+                    _ensure_node_hosts(api, config)
+                deployer.record()
+            except TROUBLE as error:
+                log(f"manifests: {error}")
             self._check()
             time.sleep(SCAN_EVERY_S)
 
 
-def _kine() -> list[str]:
+def _ignore(_number: int, _frame: object) -> None:
+    pass
+
+
+def _kine(*, debug: bool) -> list[str]:
     return [
         f"{layout.BIN}/kine", "--endpoint", f"sqlite://{layout.DATABASE}?{DATABASE_OPTIONS}", "--listen-address", f"unix://{layout.KINE_SOCKET}",
-        "--metrics-bind-address", "0",
+        "--metrics-bind-address", "0", *(["--debug"] if debug else []),
     ]  # fmt: skip
 
 
@@ -218,15 +228,12 @@ def _variables(config: Config) -> dict[str, str]:
 
 def _ensure_node_hosts(api: Api, config: Config) -> None:
     """Names of nodes for CoreDNS: key NodeHosts of its ConfigMap (pkg/node/controller.go)."""
-    try:
-        nodes = api.get("/api/v1/nodes")["items"]
-    except (OSError, ApiError):
-        nodes = []
     hosts = {config.node_name: config.node_ip}
+    nodes: list[Object] = api.get("/api/v1/nodes")["items"]
     for node in nodes:
-        for address in node.get("status", {}).get("addresses", []):
-            if address["type"] == "InternalIP":
-                hosts[node["metadata"]["name"]] = address["address"]
+        addresses: list[dict[str, str]] = node.get("status", {}).get("addresses", [])
+        for address in (address["address"] for address in addresses if address["type"] == "InternalIP"):
+            hosts[node["metadata"]["name"]] = address
     text = "".join(f"{address} {name}\n" for name, address in sorted(hosts.items()))
     thing: Object = {
         "apiVersion": "v1",
