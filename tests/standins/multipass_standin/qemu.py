@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -24,7 +25,9 @@ from multipass_standin.world import Instance, World
 
 GIB = 1 << 30
 SSH_S = 300.0
+CONSOLE = "console=ttyS0 net.ifnames=0"
 STOP_S = 90.0
+PROGRAMS = {"qemu-system-x86_64": "qemu-system-x86", "qemu-img": "qemu-utils", "genisoimage": "genisoimage", "mke2fs": "e2fsprogs"}
 
 
 class QemuEngine:
@@ -38,6 +41,9 @@ class QemuEngine:
         self._table = f"multipass_standin_{key}"
 
     def prepare(self) -> None:
+        missing = [package for program, package in PROGRAMS.items() if not shutil.which(program)]
+        if missing:
+            _run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing)
         qemu_image.make(find_paths())
 
     def create(self, instance: Instance, seed: Path) -> str:
@@ -47,8 +53,7 @@ class QemuEngine:
         address = f"{self._network()}.{number}"
         folder = self._folder(instance.name)
         (seed / "network-config").write_text(self._network_config(address, number))
-        _run("truncate", "-s", "1M", folder / "seed.img")
-        _run("mke2fs", "-q", "-F", "-t", "ext2", "-L", "cidata", "-d", seed, folder / "seed.img")
+        _run("genisoimage", "-quiet", "-volid", "cidata", "-joliet", "-rock", "-output", folder / "seed.iso", seed)
         size = str(max(instance.disk, 8 * GIB))
         _run("qemu-img", "create", "-q", "-f", "qcow2", "-b", boot.disk, "-F", "raw", folder / "disk.qcow2", size)
         (folder / "machine").write_text(f"{instance.cpus} {max(instance.memory >> 20, 1024)} {number}")
@@ -122,16 +127,23 @@ class QemuEngine:
         _quiet("ip", "link", "delete", tap)
         _run("ip", "tuntap", "add", tap, "mode", "tap")
         _run("ip", "link", "set", tap, "master", self._bridge, "up")
-        accelerators = ["-accel", "kvm", "-accel", "tcg,thread=multi"] if _kvm_works() else ["-accel", "tcg,thread=multi"]
         _run(
-            "qemu-system-x86_64", "-daemonize", "-pidfile", folder / "pid", "-name", name, *accelerators, "-cpu", "max",
+            "qemu-system-x86_64", "-daemonize", "-pidfile", folder / "pid", "-name", name, *self._processor(boot),
             "-smp", cpus, "-m", memory, "-display", "none", "-serial", f"file:{folder / 'console.log'}", "-no-reboot",
-            "-kernel", boot.kernel, "-initrd", boot.initrd, "-append", "root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet",
+            "-kernel", boot.kernel, "-initrd", boot.initrd, "-append", f"root=/dev/vda rw {CONSOLE} quiet",
             "-drive", f"file={self._disk(name)},if=virtio,format=qcow2,cache=unsafe",
-            "-drive", f"file={folder / 'seed.img'},if=virtio,format=raw,readonly=on",
+            "-drive", f"file={folder / 'seed.iso'},if=virtio,format=raw,readonly=on",
             "-netdev", f"tap,id=net0,ifname={tap},script=no,downscript=no",
             "-device", f"virtio-net-pci,netdev=net0,mac={_mac(int(number))}", "-device", "virtio-rng-pci",
         )  # fmt: skip
+
+    def _processor(self, boot: qemu_image.Boot) -> list[str]:
+        """KVM where a kernel gets to its first words with it (the device alone does not say that it works), else software."""
+        kept = self._home / "processor"
+        with self._world.locked():
+            if not kept.exists():
+                kept.write_text("-accel kvm -cpu max" if _kvm_works(boot) else "-accel tcg,thread=multi -cpu max")
+        return kept.read_text().split()
 
     def _end(self, name: str) -> None:
         _quiet(*self._ssh_argv(name), "-O", "exit")
@@ -184,9 +196,17 @@ class QemuEngine:
             _run("ip", "link", "add", self._bridge, "type", "bridge")
         _run("ip", "addr", "replace", f"{net}.1/24", "dev", self._bridge)
         _run("ip", "link", "set", self._bridge, "up")
-        rules = f"table inet {self._table}\ndelete table inet {self._table}\ntable inet {self._table} {{ chain out {{ "
-        rules += f'type nat hook postrouting priority 100; ip saddr {net}.0/24 oifname != "{self._bridge}" masquerade; }} }}\n'
-        process.run(["nft", "-f", "-"], input=rules.encode(), timeout_s=20).check("No firewall rules")
+        rules = [
+            f"table inet {self._table}",
+            f"delete table inet {self._table}",
+            f"table inet {self._table} {{",
+            "chain out {",
+            "type nat hook postrouting priority 100",
+            f'ip saddr {net}.0/24 oifname != "{self._bridge}" masquerade',
+            "}",
+            "}\n",
+        ]
+        process.run(["nft", "-f", "-"], input="\n".join(rules).encode(), timeout_s=20).check("No firewall rules")
 
     def _network_config(self, address: str, number: int) -> str:
         resolvers = ", ".join(nameservers())
@@ -224,11 +244,11 @@ def _mac(number: int) -> str:
     return f"52:54:00:4d:50:{number:02x}"
 
 
-def _kvm_works() -> bool:
-    """Whether QEMU can use KVM here; the device alone does not say so."""
-    probe = ["qemu-system-x86_64", "-accel", "kvm", "-machine", "none", "-display", "none", "-monitor", "stdio", "-nodefaults"]
+def _kvm_works(boot: qemu_image.Boot) -> bool:
+    words = ["-m", "256", "-display", "none", "-serial", "stdio", "-monitor", "none", "-nodefaults", "-no-reboot"]
+    kernel = ["-kernel", str(boot.kernel), "-append", f"panic=-1 {CONSOLE}"]  # without a disk it panics, and ends
     try:
-        return process.run(probe, input=b"quit\n", timeout_s=20).code == 0
+        return b"Linux version" in process.run(["qemu-system-x86_64", "-accel", "kvm", "-cpu", "max", *words, *kernel], timeout_s=30).stdout
     except LabError:
         return False
 
