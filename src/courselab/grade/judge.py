@@ -24,7 +24,7 @@ from courselab.grade.settle import settling
 from courselab.grade.together import Later
 from courselab.grade.verdict import Judged, Trouble, VerdictName
 from courselab.grade.why import explain
-from courselab.grade.world import World, uid_of
+from courselab.grade.world import World, title_of, uid_of
 
 OBJECTS_EXPLAINED = 6
 STARTING_S = 30.0  # K3s that became active less than this ago may still be opening its API
@@ -133,6 +133,8 @@ class _Judge:
             VerdictName.WAITING if waits_for else VerdictName.FAIL,
             credit=failure.credit,
             message=sentence or failure.message or str(failure),
+            plain=not (sentence or failure.message),
+            subject=_subject(failure),
             expected=failure.expected,
             actual=failure.actual,
             path=failure.path,
@@ -256,6 +258,11 @@ def _parts(failure: Failure) -> list[str]:
     if not isinstance(failure, PartialFailure):
         return []
     return [f"{'done' if part.failure is None else 'not yet'}: {part.title}" for part in failure.parts]
+
+
+def _subject(failure: Failure) -> str:
+    about = _objects(failure.about)
+    return title_of(about[0]) if len(about) == 1 else ""
 
 
 def _objects(about: Any) -> list[Obj]:

@@ -176,11 +176,11 @@ def test_what_was_not_asked_for_names_the_fix() -> None:
     server = nodes()["server"]
     with pytest.raises(CheckerMistake, match=r"add it to lab.yaml, collect: server: files: \[/etc/other\]"):
         server.file("/etc/other")
-    with pytest.raises(CheckerMistake, match="collect: server: units"):
+    with pytest.raises(CheckerMistake, match=r"collect: server: units"):
         server.unit("ssh")
-    with pytest.raises(CheckerMistake, match='write @fact\\("other"'):
+    with pytest.raises(CheckerMistake, match=r'write @fact\("other"'):
         server.fact("other")
-    with pytest.raises(CheckerMistake, match="no machine is called 'agent'"):
+    with pytest.raises(CheckerMistake, match=r"no machine is called 'agent'"):
         nodes()["agent"]
     with pytest.raises(NotCollected, match="ValueError: no"):
         server.fact("broken")
@@ -201,9 +201,9 @@ def test_probes() -> None:
         view["02.bad"]
     with pytest.raises(Failure, match="no"):
         view["02.no"]
-    with pytest.raises(ProbeNotRun, match="needs 02.deploy first"):
+    with pytest.raises(ProbeNotRun, match=r"needs 02.deploy first"):
         view["02.later"]
-    with pytest.raises(CheckerMistake, match="02.other without saying so"):
+    with pytest.raises(CheckerMistake, match=r"02.other without saying so"):
         view["02.other"]
 
 

@@ -43,7 +43,8 @@ def test_a_healthy_object_needs_no_explanation() -> None:
     web = deployment()
     one = pod(owner=(sets := replica_set(web)))
     assert explain(world(web, sets, one), web).causes == ()
-    assert explain(world(done := pod(phase="Succeeded", ready=False)), done).causes == ()
+    done = pod(phase="Succeeded", ready=False)
+    assert explain(world(done), done).causes == ()
 
 
 def test_the_chain_leads_from_the_deployment_to_the_container_and_three_pods_tell_it_once() -> None:
@@ -233,7 +234,8 @@ def test_services() -> None:
     said = only(explain(world(web, one), web), "selector-matches-no-pod")
     assert said == "its selector app=wbe matches no pod; the pods in namespace shop have app=web"
     elsewhere = pod(namespace="default")
-    assert "namespace default" in only(explain(world(s := service(), elsewhere), s), "selector-other-namespace")
+    s = service()
+    assert "namespace default" in only(explain(world(s, elsewhere), s), "selector-other-namespace")
     s = service(ports=[{"port": 80, "targetPort": 80}])
     ready = pod(containers=[container(ports=[{"containerPort": 8080, "name": "http"}])])
     assert "port 80, but the containers of its pods declare 8080" in only(explain(world(s, ready, endpoint_slice(s, [ready])), s), "target-port")
@@ -260,18 +262,22 @@ def test_ingresses() -> None:
     traefik = obj("IngressClass", "traefik", spec={})
     one = pod(containers=[container(ports=[{"containerPort": 8080}])])
     fine = [service(), one, traefik]
-    assert explain(world(found := ingress(), *fine), found).causes == ()
-    assert "class “nginx”; there is traefik" in only(explain(world(found := ingress("nginx"), *fine), found), "class-unknown")
-    only(explain(world(found := ingress(None), *fine), found), "class-missing")
-    assert "did you mean web?" in only(explain(world(found := ingress(service_name="wbe"), *fine), found), "backend-missing")
-    assert "port 8080, which offers 80" in only(explain(world(found := ingress(port=8080), *fine), found), "backend-port")
+
+    def why(found: Obj, *others: Obj) -> Why:
+        return explain(world(found, *fine, *others), found)
+
+    assert why(ingress()).causes == ()
+    assert "class “nginx”; there is traefik" in only(why(ingress("nginx")), "class-unknown")
+    only(why(ingress(None)), "class-missing")
+    assert "did you mean web?" in only(why(ingress(service_name="wbe")), "backend-missing")
+    assert "port 8080, which offers 80" in only(why(ingress(port=8080)), "backend-port")
     other = service("api")
     other["metadata"]["namespace"] = "default"
-    assert "but in default" in only(explain(world(found := ingress(service_name="api"), other, *fine), found), "backend-other-namespace")
+    assert "but in default" in only(why(ingress(service_name="api"), other), "backend-other-namespace")
     tls = ingress(tls=[{"secretName": "cert"}])
-    only(explain(world(tls, *fine), tls), "tls-missing")
+    only(why(tls), "tls-missing")
     wrong = obj("Secret", "cert", type="Opaque", data={})
-    assert "type Opaque" in only(explain(world(tls, wrong, *fine), tls), "tls-type")
+    assert "type Opaque" in only(why(tls, wrong), "tls-type")
 
 
 def test_storage() -> None:
