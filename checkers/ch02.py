@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from courselab.grade import ANY, at_least, check, diagnose, expect, fail, image, partial, quantity
+from courselab.grade import ANY, at_least, check, diagnose, expect, fail, image, partial, probe, quantity
 
 SHOP = "course/web"
 RELEASES = ("course/web:1", "course/web:2")
@@ -194,22 +194,14 @@ def all_ready(pods: list[Obj], web: Obj) -> None:
 @diagnose("02.image", "edited-pods")
 def edited_pods(cluster: Any, params: Any) -> str | None:
     web = cluster.find("Deployment", "web", namespace=params.namespace)
-    if web is None:
-        return None
-    modelled = {shop_container(one).get("image") for one in (web, *cluster.owned_by(web, "ReplicaSet"))}
-    for pod in live_pods(cluster, web):
-        own = shop_container(pod).get("image")
-        if own not in modelled or (own != shop_container(web).get("image") and is_ready(pod) and is_current(cluster, web, pod)):
-            name = pod["metadata"]["name"]
-            return f"Pod {name} was changed itself: it runs {own}, its Deployment's template still says {shop_container(web).get('image')}."
+    for made_from in cluster.owned_by(web, "ReplicaSet") if web else []:
+        model = shop_container(made_from).get("image")
+        for pod in cluster.pods_of(made_from):
+            own = shop_container(pod).get("image")
+            if own != model:
+                name = pod["metadata"]["name"]
+                return f"Pod {name} was changed itself: it runs {own}. The template that pods are made from still says {model}."
     return None
-
-
-def is_current(cluster: Any, web: Obj, pod: Obj) -> bool:
-    """Whether the pod belongs to the Deployment's newest ReplicaSet."""
-    newest = max(cluster.owned_by(web, "ReplicaSet"), key=revision_of, default=None)
-    owners = pod["metadata"].get("ownerReferences") or []
-    return newest is not None and any(owner["uid"] == newest["metadata"]["uid"] for owner in owners)
 
 
 @diagnose("02.image", "paused")
@@ -474,6 +466,58 @@ def template_requests(cluster: Any, params: Any) -> Obj:
     """What the template asks for."""
     web = cluster.find("Deployment", "web", namespace=params.namespace)
     return ((shop_container(web).get("resources") or {}).get("requests") or {}) if web else {}
+
+
+# 02.heal --------------------------------------------------------------------------------------------------------------------
+
+
+@probe("02.heal", effect="disturb", needs=["02.deploy", "02.scale"], objects=["Deployment/{namespace}/web"], deadline_s=50)
+def lose_a_pod(lab: Any, cluster: Any, params: Any) -> Obj:
+    """Delete a pod of the Deployment and wait for another one that is ready. There is nothing to put back: that is the point."""
+    before = lab.list("Pod", namespace=params.namespace)
+    known = {pod["metadata"]["uid"] for pod in before}
+    mine = {pod["metadata"]["uid"] for pod in cluster.pods_of(shop(cluster, params))}
+    victim = next((pod for pod in before if pod["metadata"]["uid"] in mine and is_ready(pod)), None)
+    if victim is None:
+        return {"deleted": "", "replacement": "", "seen": ""}
+    lab.delete("Pod", victim["metadata"]["name"], namespace=params.namespace)
+
+    def newcomers(pods: list[Obj]) -> list[Obj]:
+        return [pod for pod in pods if pod["metadata"]["uid"] not in known and runs_shop(pod)]
+
+    lab.wait("Pod", namespace=params.namespace, until=lambda pods: any(map(is_ready, newcomers(pods))), timeout_s=40)
+    came = newcomers(lab.list("Pod", namespace=params.namespace))
+    ready = [pod for pod in came if is_ready(pod)]
+    return {
+        "deleted": victim["metadata"]["name"],
+        "replacement": ready[0]["metadata"]["name"] if ready else "",
+        "seen": came[0]["metadata"]["name"] if came else "",
+        "refused": "" if came else refusal(lab, params),
+    }
+
+
+def refusal(lab: Any, params: Any) -> str:
+    """Why the ReplicaSet could not make a pod, in the cluster's words."""
+    events = [event for event in lab.list("Event", namespace=params.namespace) if event.get("reason") == "FailedCreate"]
+    newest = max(events, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "", default={})
+    return newest.get("message", "")
+
+
+@check("02.heal", needs=["02.deploy", "02.scale"], reads=["Deployment"], probes=["02.heal"], settled=False)
+def heal(cluster: Any, probes: Any, params: Any) -> None:
+    web, seen = shop(cluster, params), probes["02.heal"]
+    if seen["replacement"]:
+        return
+    if not seen["deleted"]:
+        fail("No pod of the Deployment was ready, so none could be replaced", expected="a ready pod", actual="none", about=web)
+    actual = f"pod {seen['seen']} came, and did not get ready" if seen["seen"] else seen["refused"] or "no new pod came"
+    fail(
+        f"Pod {seen['deleted']} was deleted, and nothing took its place: {actual}",
+        expected="another pod, ready within 40 s",
+        actual=actual,
+        about=web,
+        next="kubectl get events --sort-by=.lastTimestamp",
+    )
 
 
 # 02.crash -------------------------------------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from courselab.errors import LabError, UsageError
 from courselab.k3s import debian, oci
 from courselab.k3s.oci import Entry, File, Folder, ImageConfig, Link
+from courselab.k3s.standin.toolchain import go_command
 from courselab.paths import Paths
 from courselab.process import run
 from courselab.progress import Progress
@@ -37,20 +37,10 @@ xargs yes
 """
 
 
-def go_on_path() -> Path:
-    """The Go command of this computer. Raises LabError if there is none."""
-    found = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
-    if found is None:
-        raise LabError(
-            "The web application of the labs cannot be built", why="There is no Go compiler here.", fix="Install Go, then try again."
-        )
-    return Path(found)
-
-
-def lab_images(paths: Paths, names: Sequence[str], arch: str, progress: Progress, *, go: Callable[[], Path] = go_on_path) -> list[Path]:
+def lab_images(paths: Paths, names: Sequence[str], arch: str, progress: Progress, *, go: Callable[[], Path] | None = None) -> list[Path]:
     """The archives of the images `names` for `arch` (amd64, arm64), in that order; those not in the cache are made.
 
-    `go` finds the Go command, and is asked only if something must be built. Raises UsageError for a name the course does not
+    `go` finds the Go command (the stand-in's is asked otherwise), and is needed only if something must be built. Raises UsageError for a name the course does not
     have, LabError if an image cannot be made.
     """
     for name in names:
@@ -62,7 +52,7 @@ def lab_images(paths: Paths, names: Sequence[str], arch: str, progress: Progress
             why=f"They are made for {' and '.join(oci.ARCHITECTURES)}.",
             fix="Use a computer with a 64-bit Intel, AMD or Arm processor and a 64-bit system.",
         )
-    maker = _Maker(paths, arch, go)
+    maker = _Maker(paths, arch, go or (lambda: go_command(paths, progress)))
     for kind in sorted({_kind(name) for name in names if not maker.path(name).is_file()}):
         with progress.stage("Lab images", f"{kind}, made once", eta_s=_ETA_S):
             maker.make(kind)

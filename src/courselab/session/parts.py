@@ -9,6 +9,7 @@ from pathlib import Path
 from courselab.course import Lab
 from courselab.k3s import images, standin
 from courselab.k3s.release import Release, architecture, find_release
+from courselab.k3s.standin.toolchain import go_command
 from courselab.session.context import Context
 
 
@@ -32,5 +33,7 @@ def gather_parts(context: Context, lab: Lab) -> Parts:
 def _k3s_and_images(context: Context, lab: Lab) -> Parts:
     """One after the other: both may compile, and there are few cores."""
     release = find_release(context.paths, context.progress, stand_in=lambda: standin.stand_in_release(context.paths, context.progress))
-    archives = images.lab_images(context.paths, lab.file.images, architecture(), context.progress)
+    archives = images.lab_images(
+        context.paths, lab.file.images, architecture(), context.progress, go=lambda: go_command(context.paths, context.progress)
+    )
     return Parts(release, tuple(archives))

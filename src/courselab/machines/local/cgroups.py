@@ -118,29 +118,37 @@ class Cgroups:
         top = self.hierarchies[0].top
         return any(True for _ in _pids_below(top / SLICE if self.made_by_systemd else top / self.names.group))
 
-    def kill(self, machine: str, *, timeout_s: float = 10.0) -> None:
-        """Kill everything in the machine's groups: first its init, which takes all of the machine along.
+    def end(self, machine: str, *, timeout_s: float = 10.0) -> None:
+        """Kill everything in the machine's groups, its init first, which takes all of the machine along; then remove the groups.
 
-        Raises LabError if something is still there at the deadline.
+        A process that was just starting may join one group after the other meanwhile, so both are repeated until nothing is left.
+        Raises LabError if something still is there at the deadline.
         """
         deadline = time.monotonic() + timeout_s
-        while pids := self.pids(machine):
+        while True:
+            left = max(0.1, deadline - time.monotonic())
+            pids = self.pids(machine)
             first = [pid for pid in pids if processes.is_first_of_namespace(pid)]
-            processes.kill_and_wait([*first, *sorted(pids - set(first))], timeout_s=max(0.1, deadline - time.monotonic()))
+            processes.kill_and_wait([*first, *sorted(pids - set(first))], timeout_s=left)
+            if self._remove(machine):
+                return
             if time.monotonic() > deadline:
                 raise LabError(
                     f"Processes of the machine {machine} cannot be ended",
                     why=f"They do not react to SIGKILL: {sorted(self.pids(machine))[:5]}",
                     fix="Try again; if it stays so, restart this computer.",
                 )
+            time.sleep(0.005)  # the kernel does not say when a group whose last process ended can be removed
 
-    def remove(self, machine: str) -> None:
-        """Remove the machine's empty groups, and the group of all machines with the last one."""
+    def _remove(self, machine: str) -> bool:
+        """Remove the machine's groups if they are empty, and the group of all machines with the last one."""
         for folder in self.folders(machine):
             for path, _, _ in os.walk(folder, topdown=False):
-                _remove_group(Path(path))
+                if not _remove_group(Path(path)):
+                    return False
             if not self.made_by_systemd:
-                _remove_if_empty(folder.parent)
+                _remove_group(folder.parent)  # fails while other machines are in it
+        return True
 
 
 def _pids_below(folder: Path) -> Iterator[int]:
@@ -171,22 +179,12 @@ def _pass_on_controllers(folder: Path) -> None:
             (folder / "cgroup.subtree_control").write_text(f"+{name}")
 
 
-def _remove_group(folder: Path, *, tries: int = 400) -> None:
-    """Remove one group; the kernel may need a moment after its last process ended, and says nothing when it is ready."""
-    for attempt in range(tries):
-        try:
-            return folder.rmdir()
-        except FileNotFoundError:
-            return None
-        except OSError:
-            if attempt == tries - 1:
-                raise
-            time.sleep(0.005)
-    return None
-
-
-def _remove_if_empty(folder: Path) -> None:
+def _remove_group(folder: Path) -> bool:
+    """Remove one group; False while something is in it."""
     try:
         folder.rmdir()
+    except FileNotFoundError:
+        pass
     except OSError:
-        pass  # other machines are in it
+        return False
+    return True

@@ -133,7 +133,7 @@ class HostSettings:
 
     @property
     def _file(self) -> Path:
-        return self.run / "host-settings.json"
+        return self.run / "kernel-settings.json"
 
     def _record(self) -> dict[str, Any]:
         if not self._file.exists():

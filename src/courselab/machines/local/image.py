@@ -195,8 +195,8 @@ def use(image: Image, key: str, machines: Path) -> None:
 def remove_unused(cache: Path, current: Image, images_below: Callable[[Path], set[Path]]) -> None:
     """Remove older images that no machine of any state folder uses. `images_below`: the image roots that machines in a folder use."""
     for folder in (cache / "machine-image").glob("*/"):
-        if folder == current.folder or not (folder / "complete").exists():
-            continue
+        if folder == current.folder or not (folder / "complete").exists() or not (folder / "users").is_dir():
+            continue  # in use, being made, or of somebody who does not say so
         users = [Path(note.read_text().strip()) for note in (folder / "users").glob("*")]
         if not any(folder / "root" in images_below(machines) for machines in users):
             remove_tree(folder)

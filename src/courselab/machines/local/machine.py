@@ -219,8 +219,7 @@ class LocalMachine:
             raise LabError(f"{what} needs a whole machine", why=f"{self.name} was never finished.", fix="Run `lab start`.")
 
     def _end_all(self) -> None:
-        self.host.cgroups.kill(self.id)
-        self.host.cgroups.remove(self.id)
+        self.host.cgroups.end(self.id)
         self.host.unplug(self.name)
         (self.folder / "leader.json").unlink(missing_ok=True)
         self.host.want_no_more(self.name)

@@ -31,9 +31,10 @@ def choose_subnet(key: str, taken: Iterable[Net]) -> Net:
     Raises LabError when all are taken.
     """
     busy = [*taken, *RESERVED]
-    all_nets = [net for block in CANDIDATES for net in block.subnets(new_prefix=24)]
-    start = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") % len(all_nets)
-    for net in all_nets[start:] + all_nets[:start]:
+    count = sum(_parts(block) for block in CANDIDATES)
+    start = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big")
+    for step in range(count):
+        net = _candidate((start + step) % count)
         if not any(net.overlaps(other) for other in busy):
             return net
     raise LabError(
@@ -41,6 +42,19 @@ def choose_subnet(key: str, taken: Iterable[Net]) -> Net:
         why="This computer has routes to all of them.",
         fix="Disconnect a VPN that takes all private addresses, then try again.",
     )
+
+
+def _parts(block: Net) -> int:
+    return 1 << 24 - block.prefixlen
+
+
+def _candidate(index: int) -> Net:
+    """The /24 with this number among all in CANDIDATES."""
+    for block in CANDIDATES:
+        if index < _parts(block):
+            return Net((int(block.network_address) + (index << 8), 24))
+        index -= _parts(block)
+    raise IndexError(index)
 
 
 @dataclass(frozen=True)

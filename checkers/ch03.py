@@ -1,0 +1,523 @@
+"""Chapter 03, Services and Ingress: who reaches the shop, from inside, from outside, by host name, by path, with which certificate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from courselab.grade import ANY, check, diagnose, expect, fail, probe
+
+INSIDE_PORT = 80
+CLASS = "traefik"
+CLASS_ANNOTATION = "kubernetes.io/ingress.class"
+DEFAULT_CERTIFICATE = "TRAEFIK DEFAULT CERT"
+OTHER_HOST = "somebody-else.example"
+TLS_KEYS = ("tls.crt", "tls.key")
+
+Obj = dict[str, Any]
+
+
+# Reading objects ------------------------------------------------------------------------------------------------------------
+
+
+def selector_text(service: Obj) -> str:
+    """A Service's selector as `kubectl -l` writes it."""
+    return ",".join(f"{key}={value}" for key, value in (service["spec"].get("selector") or {}).items()) or "(none)"
+
+
+def port_of(service: Obj, number: int) -> Obj | None:
+    """The entry of a Service's ports with this number."""
+    return next((port for port in service["spec"].get("ports") or [] if port.get("port") == number), None)
+
+
+def ports_text(service: Obj) -> str:
+    """A Service's ports in words: "80 to 8005"."""
+    pairs = [f"{port.get('port')} to {port.get('targetPort', port.get('port'))}" for port in service["spec"].get("ports") or []]
+    return ", ".join(pairs) or "no port"
+
+
+def names_of_pods(cluster: Any, deployment: str, params: Any) -> set[str]:
+    """The names of a Deployment's pods, without those that are over."""
+    pods = cluster.pods_of(cluster.get("Deployment", deployment, namespace=params.namespace))
+    return {pod["metadata"]["name"] for pod in pods if pod.get("status", {}).get("phase") not in ("Failed", "Succeeded")}
+
+
+def class_of(ingress: Obj) -> str:
+    """The class that an Ingress names, in either of the two places."""
+    annotations = ingress["metadata"].get("annotations") or {}
+    return ingress["spec"].get("ingressClassName") or annotations.get(CLASS_ANNOTATION, "")
+
+
+def paths_of(ingress: Obj, host: str) -> list[Obj]:
+    """The paths of an Ingress that a request for this host may take."""
+    rules = [rule for rule in ingress["spec"].get("rules") or [] if rule.get("host") in (host, None, "")]
+    return [path for rule in rules for path in (rule.get("http") or {}).get("paths") or []]
+
+
+def hosts_of(ingress: Obj) -> list[str]:
+    """The host names of an Ingress's rules; "every host" for a rule without."""
+    return [rule.get("host") or "every host" for rule in ingress["spec"].get("rules") or []]
+
+
+def backend_of(path: Obj) -> tuple[str, Any]:
+    """The Service that a path leads to, and the number or name of its port."""
+    service = (path.get("backend") or {}).get("service") or {}
+    port = service.get("port") or {}
+    return service.get("name", ""), port.get("number", port.get("name"))
+
+
+def ingresses(cluster: Any, params: Any, host: str = "") -> list[Obj]:
+    """The Ingresses of the learner's namespace; with `host`, those with a rule for it."""
+    found = cluster.list("Ingress", namespace=params.namespace)
+    return [one for one in found if not host or paths_of(one, host)]
+
+
+def offers(service: Obj, port: Any) -> bool:
+    """Whether a Service has a port of this number or name."""
+    return any(port in (one.get("port"), one.get("name")) for one in service["spec"].get("ports") or [])
+
+
+def said(answer: Obj) -> str:
+    """What came back from a request, in a few words."""
+    if not answer["status"]:
+        return answer["error"] or "no answer"
+    first = next(iter(answer["body"].splitlines()), "").strip()
+    return f"{answer['status']}, {first[:60]!r}" if first else str(answer["status"])
+
+
+def greets(answer: Obj, greeting: str) -> bool:
+    """Whether an answer comes from the application with this greeting."""
+    return answer["status"] == 200 and answer["body"].splitlines()[:1] == [greeting]
+
+
+# 03.service -----------------------------------------------------------------------------------------------------------------
+
+
+@probe("03.inside", effect="observe", deadline_s=8)
+def ask_inside(lab: Any, cluster: Any, params: Any) -> Obj:
+    """Ask the Service's own address from the machine, which reaches it as pods do."""
+    service = cluster.find("Service", "shop", namespace=params.namespace)
+    address = (service or {}).get("spec", {}).get("clusterIP", "")
+    if address in ("", "None"):
+        return {"status": 0, "body": "", "error": "the Service has no address"}
+    argv = [
+        "/usr/bin/curl",
+        "--silent",
+        "--show-error",
+        "--max-time",
+        "3",
+        "--write-out",
+        "\n%{http_code}",
+        f"http://{address}:{INSIDE_PORT}/",
+    ]
+    done = lab.run("server", argv, timeout_s=5)
+    body, _, status = done.text.rpartition("\n")
+    error = done.error_text.rpartition(": ")[2] if done.code else ""
+    return {"status": int(status) if status.isdigit() else 0, "body": body, "error": error}
+
+
+@check("03.service", reads=["Service", "EndpointSlice", "Deployment", "Pod"], probes=["03.inside"])
+def service(cluster: Any, probes: Any, params: Any) -> None:
+    found = cluster.get("Service", "shop", namespace=params.namespace)
+    look = "kubectl get endpointslices"
+    own = port_of(found, INSIDE_PORT)
+    if own is None:
+        fail(
+            f"Service shop has no port {INSIDE_PORT}", expected=f"port {INSIDE_PORT}", actual=ports_text(found), path="spec.ports[].port",
+            about=found, next="kubectl describe service shop",
+        )  # fmt: skip
+    pods = names_of_pods(cluster, "shop", params)
+    reached = [one for one in cluster.endpoints_of(found) if one["name"] == (own.get("name") or "")]
+    strangers = sorted({str(one["pod"]) for one in reached} - pods)
+    if strangers:
+        fail(
+            f"Service shop leads to pod {strangers[0]} too, which is not the shop's", expected="the pods of Deployment shop and no others",
+            actual=f"also {', '.join(strangers)}", path="spec.selector", about=found, next="kubectl get pods --show-labels",
+        )  # fmt: skip
+    right = {one["pod"] for one in reached if one["port"] == int(params.port)}
+    if not pods or right != pods:
+        actual = ", ".join(sorted(f"{one['ip']}:{one['port']}" for one in reached)) or "no endpoints"
+        fail(
+            f"Service shop leads to {len(right)} of the shop's {len(pods)} pods on port {params.port}",
+            expected=f"{len(pods)} endpoints on port {params.port}", actual=actual, path="spec", about=found, next=look,
+        )  # fmt: skip
+    answer = probes["03.inside"]
+    if not greets(answer, params.greeting):
+        fail("The Service's own address does not answer with the shop's greeting", expected=f"200, {params.greeting!r}",
+             actual=said(answer), about=found, next=look)  # fmt: skip
+
+
+@diagnose("03.service", "other-namespace")
+def service_in_other_namespace(cluster: Any, params: Any) -> str | None:
+    if cluster.find("Service", "shop", namespace=params.namespace):
+        return None
+    for found in cluster.list("Service"):
+        if found["metadata"]["name"] == "shop":
+            return (
+                f"Service shop is in namespace {found['metadata']['namespace']}. A selector finds pods of the Service's own namespace "
+                f"only, and the shop's are in {params.namespace}."
+            )
+    return None
+
+
+@diagnose("03.service", "selector-matches-no-pod")
+def selector_matches_no_pod(cluster: Any, params: Any) -> str | None:
+    found = cluster.find("Service", "shop", namespace=params.namespace)
+    if found is None or cluster.pods_of(found):
+        return None
+    pods = cluster.pods_of(cluster.get("Deployment", "shop", namespace=params.namespace))
+    labels = {key: value for key, value in (pods[0]["metadata"].get("labels") or {}).items() if key != "pod-template-hash"} if pods else {}
+    has = ",".join(f"{key}={value}" for key, value in labels.items())
+    return f"The selector {selector_text(found)} matches no pod. The shop's pods have the labels {has}."
+
+
+@diagnose("03.service", "selector-too-wide")
+def selector_too_wide(cluster: Any, params: Any) -> str | None:
+    found = cluster.find("Service", "shop", namespace=params.namespace)
+    pods = names_of_pods(cluster, "shop", params)
+    more = sorted({pod["metadata"]["name"] for pod in cluster.pods_of(found)} - pods) if found else []
+    return f"The selector {selector_text(found)} matches pod {more[0]} as well, which is not the shop's." if more else None
+
+
+@diagnose("03.service", "ports-swapped")
+def service_ports_swapped(cluster: Any, params: Any) -> str | None:
+    found = cluster.find("Service", "shop", namespace=params.namespace)
+    own = port_of(found, int(params.port)) if found else None
+    if own is None or own.get("targetPort") != INSIDE_PORT:
+        return None
+    return f"port and targetPort have changed places: {params.port} is the port of the pods, {INSIDE_PORT} is the Service's own."
+
+
+@diagnose("03.service", "target-port")
+def service_target_port(cluster: Any, params: Any) -> str | None:
+    found = cluster.find("Service", "shop", namespace=params.namespace)
+    own = port_of(found, INSIDE_PORT) if found else None
+    target = own.get("targetPort", INSIDE_PORT) if own else None
+    if target is None or str(target) in (params.port, "http"):
+        return None
+    return f"The Service passes requests on to port {target} of the pods, and they listen on {params.port}: nobody answers there."
+
+
+# 03.public ------------------------------------------------------------------------------------------------------------------
+
+
+@probe("03.outside", effect="observe", deadline_s=8)
+def ask_outside(lab: Any, params: Any) -> Obj:
+    """Ask the machine's address, from where the check runs."""
+    return answer_of(lab.http(f"http://server:{params.public}/"))
+
+
+def answer_of(answer: Obj) -> Obj:
+    """What the checks need of an answer."""
+    return {"status": answer["status"], "body": answer["body"][:2000], "error": answer["error"]}
+
+
+@check("03.public", reads=["Service", "EndpointSlice", "Pod"], probes=["03.outside"])
+def public(cluster: Any, probes: Any, params: Any) -> None:
+    found = cluster.get("Service", "shop-public", namespace=params.namespace)
+    look = "kubectl get service shop-public"
+    expect(found, next=look).matches({"spec": {"type": "LoadBalancer"}})
+    if port_of(found, int(params.public)) is None:
+        fail(f"Service shop-public is not open on port {params.public}", expected=f"port {params.public}", actual=ports_text(found),
+             path="spec.ports[].port", about=found, next=look)  # fmt: skip
+    expect(found, next="kubectl get pods --namespace=kube-system").at("status.loadBalancer").matches({"ingress": ANY})
+    answer = probes["03.outside"]
+    if not greets(answer, params.greeting):
+        fail(f"Port {params.public} of the machine does not show the shop", expected=f"200, {params.greeting!r}", actual=said(answer),
+             about=found, next="kubectl get endpointslices")  # fmt: skip
+
+
+@diagnose("03.public", "not-a-load-balancer")
+def not_a_load_balancer(cluster: Any, params: Any) -> str | None:
+    found = cluster.find("Service", "shop-public", namespace=params.namespace)
+    kind = found["spec"].get("type", "ClusterIP") if found else "LoadBalancer"
+    if kind == "LoadBalancer":
+        return None
+    opens = "a port above 30000 on every node, not the one you name" if kind == "NodePort" else "nothing to the outside"
+    return f"The Service is of type {kind}: that opens {opens}."
+
+
+@diagnose("03.public", "port-taken")
+def port_taken(cluster: Any, params: Any) -> str | None:
+    found = cluster.find("Service", "shop-public", namespace=params.namespace)
+    mine = {port["port"] for port in found["spec"].get("ports") or []} if found else set()
+    for other in cluster.list("Service"):
+        if other["spec"].get("type") != "LoadBalancer" or other is found or other["metadata"]["uid"] == (found or other)["metadata"]["uid"]:
+            continue
+        both = mine & {port["port"] for port in other["spec"].get("ports") or []}
+        if both:
+            owner = f"Service {other['metadata']['name']} in namespace {other['metadata']['namespace']}"
+            return f"Port {min(both)} of the machine belongs to {owner} already, and a port can be taken once."
+    return None
+
+
+@diagnose("03.public", "public-port")
+def open_on_other_port(cluster: Any, params: Any) -> str | None:
+    found = cluster.find("Service", "shop-public", namespace=params.namespace)
+    if found is None or port_of(found, int(params.public)):
+        return None
+    return f"The Service is open on {ports_text(found).partition(' ')[0]}. What stands as port is what the street sees: {params.public}."
+
+
+@diagnose("03.public", "selector-matches-no-pod")
+def public_selector_matches_no_pod(cluster: Any, params: Any) -> str | None:
+    found = cluster.find("Service", "shop-public", namespace=params.namespace)
+    if found is None or cluster.pods_of(found):
+        return None
+    return f"The selector {selector_text(found)} matches no pod, so the port leads to nobody."
+
+
+# 03.route -------------------------------------------------------------------------------------------------------------------
+
+
+@probe("03.by-host", effect="observe", deadline_s=8)
+def ask_by_host(lab: Any, params: Any) -> Obj:
+    """Ask Traefik for the learner's host, and for one that is nobody's."""
+    asked = {"own": params.host, "other": OTHER_HOST}
+    return {name: answer_of(lab.http("http://server/", host=host)) for name, host in asked.items()}
+
+
+@check("03.route", needs=["03.service"], reads=["Ingress", "IngressClass", "Service", "EndpointSlice", "Pod"], probes=["03.by-host"])
+def route(cluster: Any, probes: Any, params: Any) -> None:
+    found = ingresses(cluster, params, params.host)
+    look = "kubectl describe ingress"
+    if not found:
+        others = sorted({host for one in ingresses(cluster, params) for host in hosts_of(one)})
+        fail(f"No Ingress in namespace {params.namespace} has a rule for {params.host}", expected=f"a rule for host {params.host}",
+             actual=f"rules for {', '.join(others)}" if others else "no Ingress", path="spec.rules[].host",
+             about=ingresses(cluster, params), next=look)  # fmt: skip
+    answers = probes["03.by-host"]
+    if not greets(answers["own"], params.greeting):
+        fail(f"http://{params.host}/ does not show the shop", expected=f"200, {params.greeting!r}", actual=said(answers["own"]),
+             about=found, next=look)  # fmt: skip
+    if answers["other"]["status"] != 404:
+        fail("Another host name is answered as well", expected=f"404 for {OTHER_HOST}", actual=said(answers["other"]),
+             path="spec.rules[].host", about=found, next=look)  # fmt: skip
+
+
+@diagnose("03.route", "ingress-namespace")
+def ingress_in_other_namespace(cluster: Any, params: Any) -> str | None:
+    for found in cluster.list("Ingress"):
+        namespace = found["metadata"]["namespace"]
+        if namespace != params.namespace and params.host in hosts_of(found) and not ingresses(cluster, params, params.host):
+            return f"The Ingress is in namespace {namespace}: it must sit beside the Service that it leads to, in {params.namespace}."
+    return None
+
+
+@diagnose("03.route", "class-unknown")
+def class_unknown(cluster: Any, params: Any) -> str | None:
+    known = [one["metadata"]["name"] for one in cluster.list("IngressClass")]
+    for found in ingresses(cluster, params, params.host):
+        if class_of(found) != CLASS:
+            named = class_of(found)
+            nobody = (
+                f"names class {named}, which no controller here looks after" if named else "names no class, so no controller takes it up"
+            )
+            return f"Ingress {found['metadata']['name']} {nobody}. There is: {', '.join(known) or 'none'}."
+    return None
+
+
+@diagnose("03.route", "every-host")
+def every_host(cluster: Any, params: Any) -> str | None:
+    for found in ingresses(cluster, params):
+        if "every host" in hosts_of(found):
+            return f"Ingress {found['metadata']['name']} has a rule without a host: it takes every host name."
+    return None
+
+
+@diagnose("03.route", "host-differs")
+def host_differs(cluster: Any, params: Any) -> str | None:
+    if ingresses(cluster, params, params.host):
+        return None
+    hosts = sorted({host for one in ingresses(cluster, params) for host in hosts_of(one)})
+    return f"The rule is for {', '.join(hosts)}. I asked for {params.host}." if hosts else None
+
+
+@diagnose("03.route", "backend-missing")
+def backend_missing(cluster: Any, params: Any) -> str | None:
+    return missing_backend(cluster, params, "/")
+
+
+def missing_backend(cluster: Any, params: Any, path: str) -> str | None:
+    """Says it if a path of the learner's host leads to a Service that is not there."""
+    for found in ingresses(cluster, params, params.host):
+        for entry in paths_of(found, params.host):
+            name, _ = backend_of(entry)
+            if (entry.get("path") or "/") == path and not cluster.find("Service", name, namespace=params.namespace):
+                there = ", ".join(one["metadata"]["name"] for one in cluster.list("Service", namespace=params.namespace))
+                return f"The Ingress leads to Service {name}, which is not there. In this namespace are: {there or 'none'}."
+    return None
+
+
+@diagnose("03.route", "backend-port")
+@diagnose("03.paths", "backend-port")
+def backend_port(cluster: Any, params: Any) -> str | None:
+    for found in ingresses(cluster, params, params.host):
+        for entry in paths_of(found, params.host):
+            name, port = backend_of(entry)
+            target = cluster.find("Service", name, namespace=params.namespace)
+            if target and not offers(target, port):
+                numbers = ", ".join(str(one["port"]) for one in target["spec"].get("ports") or [])
+                return f"The Ingress asks for port {port} of Service {name}, which offers {numbers}. It names the Service's port, not the pods'."
+    return None
+
+
+# 03.paths -------------------------------------------------------------------------------------------------------------------
+
+
+@probe("03.by-path", effect="observe", deadline_s=8)
+def ask_by_path(lab: Any, params: Any) -> Obj:
+    """Ask for the cart, for something below it, and for what is the shop's."""
+    return {path: answer_of(lab.http(f"http://server{path}", host=params.host)) for path in ("/cart", "/cart/items", "/bread")}
+
+
+@check(
+    "03.paths",
+    needs=["03.route"],
+    reads=["Ingress", "IngressClass", "Service", "EndpointSlice", "Deployment", "Pod"],
+    probes=["03.by-path"],
+)
+def by_path(cluster: Any, probes: Any, params: Any) -> None:
+    found, answers = ingresses(cluster, params, params.host), probes["03.by-path"]
+    wanted = {"/cart": params.cart_greeting, "/cart/items": params.cart_greeting, "/bread": params.greeting}
+    for path, greeting in wanted.items():
+        if not greets(answers[path], greeting):
+            whose = "the shop" if path == "/bread" else "the cart"
+            fail(f"http://{params.host}{path} does not show {whose}", expected=f"200, {greeting!r}", actual=said(answers[path]),
+                 path="spec.rules[].http.paths", about=found, next="kubectl describe ingress")  # fmt: skip
+
+
+@diagnose("03.paths", "cart-service-missing")
+def cart_service_missing(cluster: Any, params: Any) -> str | None:
+    return missing_backend(cluster, params, "/cart")
+
+
+@diagnose("03.paths", "path-exact")
+def path_exact(cluster: Any, params: Any) -> str | None:
+    for found in ingresses(cluster, params, params.host):
+        for entry in paths_of(found, params.host):
+            if entry.get("path") == "/cart" and entry.get("pathType") == "Exact":
+                return "pathType Exact takes /cart alone. What is below it, /cart/items say, falls to the next rule that fits."
+    return None
+
+
+@diagnose("03.paths", "path-to-shop")
+def path_to_shop(cluster: Any, params: Any) -> str | None:
+    cart = names_of_pods(cluster, "cart", params)
+    for found in ingresses(cluster, params, params.host):
+        for entry in paths_of(found, params.host):
+            target = cluster.find("Service", backend_of(entry)[0], namespace=params.namespace)
+            if (entry.get("path") or "").startswith("/cart") and target:
+                reached = {pod["metadata"]["name"] for pod in cluster.pods_of(target)}
+                if not reached & cart:
+                    name = target["metadata"]["name"]
+                    return f"/cart leads to Service {name}, and its selector {selector_text(target)} does not match the cart's pod."
+    return None
+
+
+@diagnose("03.paths", "no-path")
+def no_path(cluster: Any, params: Any) -> str | None:
+    entries = [entry for one in ingresses(cluster, params, params.host) for entry in paths_of(one, params.host)]
+    if any((entry.get("path") or "").startswith("/cart") for entry in entries):
+        return None
+    return "No path of this host begins with /cart, so everything goes to the shop."
+
+
+# 03.tls ---------------------------------------------------------------------------------------------------------------------
+
+
+@probe("03.secure", effect="observe", deadline_s=8)
+def ask_securely(lab: Any, params: Any) -> Obj:
+    """Ask over TLS, and read the certificate that is shown."""
+    answer = lab.http("https://server/", host=params.host)
+    return {**answer_of(answer), **certificate_of(answer["certificate"])}
+
+
+def certificate_of(pem: str) -> Obj:
+    """A certificate's public parts: for whom, by whom, which names, from when to when (Unix seconds)."""
+    from cryptography import x509
+
+    nothing: Obj = {"subject": "", "names": [], "since": 0, "until": 0}
+    if not pem:
+        return nothing
+    try:
+        found = x509.load_pem_x509_certificate(pem.encode())
+    except ValueError:
+        return {**nothing, "subject": "nobody that can be read"}
+    common = [str(part.value) for part in found.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
+    try:
+        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
+    except x509.ExtensionNotFound:
+        names = []
+    since, until = found.not_valid_before_utc.timestamp(), found.not_valid_after_utc.timestamp()
+    return {"subject": ", ".join(common), "names": names, "since": since, "until": until}
+
+
+def covers(name: str, host: str) -> bool:
+    """Whether a certificate's name is good for a host; a star stands for the first part."""
+    name, host = name.lower(), host.lower()
+    return name == host or (name.startswith("*.") and name[1:] == host[host.index(".") :])
+
+
+@check("03.tls", needs=["03.route"], reads=["Ingress", "Secret", "Service", "EndpointSlice", "Pod"], probes=["03.secure"])
+def tls(cluster: Any, nodes: Any, probes: Any, params: Any) -> None:
+    found, shown = ingresses(cluster, params, params.host), probes["03.secure"]
+    look = "openssl s_client -connect localhost:443 -servername $LAB_HOST"
+    names = shown["names"] or [shown["subject"]]
+    if not any(covers(name, params.host) for name in names):
+        fail(f"https://{params.host}/ shows a certificate for another name", expected=f"a certificate for {params.host}",
+             actual=f"one for {', '.join(filter(None, names))}" if any(names) else said(shown), path="spec.tls", about=found,
+             next=look)  # fmt: skip
+    if not shown["since"] <= nodes["server"].time <= shown["until"]:
+        fail(
+            "The certificate is not valid today", expected="a certificate that is valid now", actual="another time", about=found, next=look
+        )
+    if not greets(shown, params.greeting):
+        fail(f"https://{params.host}/ does not show the shop", expected=f"200, {params.greeting!r}", actual=said(shown), about=found,
+             next="kubectl describe ingress")  # fmt: skip
+
+
+def tls_secrets(cluster: Any, params: Any) -> list[str]:
+    """The Secrets that the learner's Ingresses name for TLS."""
+    entries = [entry for one in ingresses(cluster, params, params.host) for entry in one["spec"].get("tls") or []]
+    return [entry["secretName"] for entry in entries if entry.get("secretName")]
+
+
+@diagnose("03.tls", "no-tls-section")
+def no_tls_section(cluster: Any, params: Any) -> str | None:
+    found = ingresses(cluster, params, params.host)
+    if not found or tls_secrets(cluster, params):
+        return None
+    return "No Ingress of this host names a Secret below spec.tls, so Traefik shows a certificate of its own."
+
+
+@diagnose("03.tls", "secret-namespace")
+def secret_in_other_namespace(cluster: Any, params: Any) -> str | None:
+    for name in tls_secrets(cluster, params):
+        if cluster.find("Secret", name, namespace=params.namespace):
+            continue
+        elsewhere = [one["metadata"]["namespace"] for one in cluster.list("Secret") if one["metadata"]["name"] == name]
+        if elsewhere:
+            return f"Secret {name} is in namespace {elsewhere[0]}. The Ingress looks for it in its own, {params.namespace}."
+        return f"The Ingress names Secret {name}, and there is none of this name."
+    return None
+
+
+@diagnose("03.tls", "secret-keys")
+def secret_keys(cluster: Any, params: Any) -> str | None:
+    for name in tls_secrets(cluster, params):
+        found = cluster.find("Secret", name, namespace=params.namespace)
+        keys = sorted((found or {}).get("data") or {})
+        if found and not set(TLS_KEYS) <= set(keys):
+            kind = found.get("type", "Opaque")
+            return f"Secret {name} (type {kind}) has the keys {', '.join(keys) or 'none'}. Traefik looks for tls.crt and tls.key in it."
+    return None
+
+
+@diagnose("03.tls", "certificate-name")
+def certificate_name(probes: Any, params: Any) -> str | None:
+    shown = probes["03.secure"]
+    if not shown["subject"] and not shown["names"]:
+        return None
+    if shown["subject"] == DEFAULT_CERTIFICATE:
+        return "Traefik shows its own certificate: none that it was given is for this name."
+    return f"The certificate is for {', '.join(shown['names'] or [shown['subject']])}; the name that is asked for is {params.host}."
