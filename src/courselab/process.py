@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -59,6 +60,17 @@ class CommandTimeout(LabError):
     """The program did not end before its deadline and was killed."""
 
 
+# Programs that `run` waits for now. Signals belong to the whole process, and so does this.
+_running: set[subprocess.Popen[bytes]] = set()
+
+
+def end_running() -> None:
+    """Kill every program that `run` waits for, in whichever thread: called when the user interrupts. Later ones may start again, to tidy up."""
+    for process in list(_running):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
 def run(
     argv: Sequence[str],
     *,
@@ -91,6 +103,7 @@ def run(
             f"The program {argv[0]!r} could not be started", why=str(missing), fix="Run `lab doctor` to see what is missing."
         ) from missing
     reading = [_Reader(process.stdout, output_limit), _Reader(process.stderr, output_limit, on_error_text)]
+    _running.add(process)
     try:
         if input is not None and process.stdin is not None:
             threading.Thread(target=_feed, args=(process.stdin, input), daemon=True).start()
@@ -106,6 +119,8 @@ def run(
     except BaseException:
         kill_group(process)
         raise
+    finally:
+        _running.discard(process)
     # A background child may hold the pipe open after its parent ended: take what is there, do not wait for it.
     out, err = (reader.finish(within_s=2.0) for reader in reading)
     return Completed(tuple(argv), process.returncode, out, err, any(reader.truncated for reader in reading))
