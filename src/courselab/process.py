@@ -62,13 +62,15 @@ class CommandTimeout(LabError):
 
 # Programs that `run` waits for now. Signals belong to the whole process, and so does this.
 _running: set[subprocess.Popen[bytes]] = set()
+_starting = threading.RLock()  # held from a program's start until it is in the set
 
 
 def end_running() -> None:
     """Kill every program that `run` waits for, in whichever thread: called when the user interrupts. Later ones may start again, to tidy up."""
-    for process in list(_running):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+    with _starting:
+        for process in _running:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def run(
@@ -89,21 +91,22 @@ def run(
     Raises CommandMissing if it does not exist, CommandTimeout after `timeout_s` seconds.
     """
     try:
-        process = subprocess.Popen(
-            list(argv),
-            stdin=subprocess.PIPE if input is not None else (stdin or subprocess.DEVNULL),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=dict(env) if env is not None else None,
-            cwd=cwd,
-            start_new_session=True,
-        )
+        with _starting:
+            process = subprocess.Popen(
+                list(argv),
+                stdin=subprocess.PIPE if input is not None else (stdin or subprocess.DEVNULL),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=dict(env) if env is not None else None,
+                cwd=cwd,
+                start_new_session=True,
+            )
+            _running.add(process)
     except (FileNotFoundError, PermissionError) as missing:
         raise CommandMissing(
             f"The program {argv[0]!r} could not be started", why=str(missing), fix="Run `lab doctor` to see what is missing."
         ) from missing
     reading = [_Reader(process.stdout, output_limit), _Reader(process.stderr, output_limit, on_error_text)]
-    _running.add(process)
     try:
         if input is not None and process.stdin is not None:
             threading.Thread(target=_feed, args=(process.stdin, input), daemon=True).start()

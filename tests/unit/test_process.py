@@ -61,8 +61,9 @@ def cmdline(pid: str) -> str:
 
 def test_an_interrupt_ends_what_other_threads_wait_for() -> None:
     with ThreadPoolExecutor() as pool:
-        waiting = pool.submit(run, ["sleep", "60"], timeout_s=120)
-        while not any("sleep\x0060" in cmdline(pid) for pid in os.listdir("/proc") if pid.isdigit()):
+        own = f"60.{time.time_ns()}"
+        waiting = pool.submit(run, ["sleep", own], timeout_s=120)
+        while not any(f"sleep\x00{own}" in cmdline(pid) for pid in os.listdir("/proc") if pid.isdigit()):
             time.sleep(0.01)
         end_running()
         assert waiting.result(timeout=20).code == -signal.SIGKILL
