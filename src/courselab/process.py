@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import shutil
@@ -63,6 +64,19 @@ class CommandTimeout(LabError):
     """The program did not end before its deadline and was killed."""
 
 
+# Programs that `run` waits for now. Signals belong to the whole process, and so does this.
+_running: set[subprocess.Popen[bytes]] = set()
+_starting = threading.RLock()  # held from a program's start until it is in the set
+
+
+def end_running() -> None:
+    """Kill every program that `run` waits for, in whichever thread: called when the user interrupts. Later ones may start again, to tidy up."""
+    with _starting:
+        for process in _running:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
 def run(
     argv: Sequence[str],
     *,
@@ -83,15 +97,17 @@ def run(
     """
     source = input.open("rb") if isinstance(input, Path) else io.BytesIO(input or b"")
     try:
-        process = subprocess.Popen(
-            list(argv),
-            stdin=subprocess.PIPE if input is not None else (stdin or subprocess.DEVNULL),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=dict(env) if env is not None else None,
-            cwd=cwd,
-            start_new_session=True,
-        )
+        with _starting:
+            process = subprocess.Popen(
+                list(argv),
+                stdin=subprocess.PIPE if input is not None else (stdin or subprocess.DEVNULL),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=dict(env) if env is not None else None,
+                cwd=cwd,
+                start_new_session=True,
+            )
+            _running.add(process)
     except (FileNotFoundError, PermissionError) as missing:
         raise _missing(argv[0], missing) from missing
     reading = [_Reader(process.stdout, output_limit), _Reader(process.stderr, output_limit, on_error_text)]
@@ -110,6 +126,8 @@ def run(
     except BaseException:
         kill_group(process)
         raise
+    finally:
+        _running.discard(process)
     # A background child may hold the pipe open after its parent ended: take what is there, do not wait for it.
     out, err = (reader.finish(within_s=2.0) for reader in reading)
     return Completed(tuple(argv), process.returncode, out, err, any(reader.truncated for reader in reading))

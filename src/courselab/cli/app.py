@@ -46,6 +46,16 @@ def _complete_chapter(_ctx: click.Context, _param: click.Parameter, incomplete: 
     return [chapter for chapter in Catalog(find_paths().course).chapters() if chapter.startswith(incomplete)]
 
 
+class PassThrough(click.Command):
+    """A verb whose words all belong to another program, `--` and unknown options included; only a lone --help is ours."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args in (["-h"], ["--help"]):
+            return super().parse_args(ctx, args)
+        ctx.params["words"] = tuple(args)
+        return []
+
+
 @dataclass(frozen=True)
 class App:
     """One run of the command: the folders, the labs, and how the user wants to be asked."""

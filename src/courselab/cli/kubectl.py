@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from courselab.cli.app import App, on_terminal
+from courselab.cli.app import App, PassThrough, on_terminal
 from courselab.errors import UsageError
 from courselab.process import become
 from courselab.session.context import running_machine
@@ -18,12 +18,7 @@ _LIMIT_BYTES = 8 * 1024 * 1024
 _TIMEOUT_S = 600
 
 
-@click.command(
-    "kubectl",
-    context_settings={"ignore_unknown_options": True, "help_option_names": ["--lab-help"]},
-    epilog="Example:  lab kubectl get pods -A           lab kubectl apply -f work/02/web.yaml",
-    add_help_option=True,
-)
+@click.command("kubectl", cls=PassThrough, epilog="Example:  lab kubectl get pods -A           lab kubectl apply -f work/02/web.yaml")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def command(words: tuple[str, ...]) -> int:
     """Run kubectl in the lab's cluster. A file or folder after -f is one of this computer."""
