@@ -6,20 +6,25 @@ import sys
 
 if sys.platform == "win32":
     import msvcrt
+    import os
+    import time
 
     # A locked byte cannot be read by others there: lock one far behind what is written in the file.
     _FAR = 1 << 30
 
     def try_lock(handle: int) -> bool:
         """Take the lock of an open file, or return False when another process, or another handle, has it."""
-        import os
-
         os.lseek(handle, _FAR, os.SEEK_SET)
         try:
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
         except OSError:
             return False
         return True
+
+    def wait_lock(handle: int) -> None:
+        """Take the lock of an open file, however long another process has it."""
+        while not try_lock(handle):
+            time.sleep(0.2)  # Windows has nothing to wait on here
 else:
     import fcntl
 
@@ -30,3 +35,7 @@ else:
         except BlockingIOError:
             return False
         return True
+
+    def wait_lock(handle: int) -> None:
+        """Take the lock of an open file, however long another process has it."""
+        fcntl.flock(handle, fcntl.LOCK_EX)
