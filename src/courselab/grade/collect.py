@@ -1,4 +1,5 @@
 """Collecting Evidence: the cluster's lists and every machine's facts, at the same time, each with its own deadline."""
+
 from __future__ import annotations
 
 import time

@@ -1,4 +1,5 @@
 """Judging: each check's function run on Evidence, its outcome made a verdict, and a failure explained. A pure function of Evidence."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping

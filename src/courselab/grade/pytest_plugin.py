@@ -3,6 +3,7 @@
 Every @check function becomes a test; a check whose needed check failed is skipped. Several --evidence options run all checks on each.
 For authors: `lab check --save-evidence FILE` makes such a file.
 """
+
 from __future__ import annotations
 
 import re

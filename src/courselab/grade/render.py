@@ -1,4 +1,5 @@
 """The report on a terminal. Imported late: rich takes a while to load, and `--json` does not need it."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,5 @@
 """The report of one check run: verdicts with their tasks' titles and points, the score, the exit code, and the JSON document."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,5 @@
 """What can be said of a check, and what explains it."""
+
 from __future__ import annotations
 
 import enum
