@@ -69,4 +69,16 @@ def stand_in(home: Path, kind: str = "local") -> Generator[World]:
         for name in left:
             found.multipass("delete", "--purge", name)
         assert left == [], "every test removes its machines"
+        assert processes_of(home) == [], "no process of a machine is left"
     assert host_marks() == before, "the host is as it was"
+
+
+def processes_of(home: Path) -> list[str]:
+    """Command lines that name something below `home`."""
+    found: list[str] = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if f"{home}/" in line:
+                found.append(line)
+    return found
