@@ -221,10 +221,15 @@ RULES: tuple[Rule, ...] = (
         next="kubectl describe pod {pod} -n {namespace} and look at limits.memory",
     ),
     Rule(
+        "oom-killed", "waiting", _CREATE,
+        "container {container} cannot even start with its memory limit of {memory_limit}",
+        next="kubectl describe pod {pod} -n {namespace} and look at limits.memory", message=r"OOM-killed|memory limit too low",
+    ),
+    Rule(
         "liveness-probe",
         "crash",
         "LivenessFailed",
-        "container {container} was restarted {restarts} times because its liveness probe fails: {message}",
+        "container {container} is restarted because its liveness probe fails: {message}",
         next="Compare the probe's port and path with what the container answers: kubectl describe pod {pod} -n {namespace}",
         terminal=None,
     ),
@@ -258,7 +263,7 @@ RULES: tuple[Rule, ...] = (
         "crash-loop",
         "crash",
         ".*",
-        "container {container} ended with code {exit_code} and was restarted {restarts} times",
+        "container {container} ended with code {exit_code}{again}",
         next=_LOGS,
         terminal=None,
     ),
@@ -478,7 +483,7 @@ RULES: tuple[Rule, ...] = (
         "FailedCreate",
         "the namespace's pod security level “{level}” refuses the pod: {details}",
         next="kubectl get namespace {namespace} --show-labels",
-        message=r"violates PodSecurity \"(?P<level>[^\"]+)\": (?P<details>[^\n]{1,160})",
+        message=r"violates PodSecurity \"(?P<level>[^\"]+)\": (?P<details>[^\n]+)",
     ),
     Rule(
         "limit-range",
@@ -486,7 +491,7 @@ RULES: tuple[Rule, ...] = (
         "FailedCreate",
         "a LimitRange refuses the pod: {details}",
         next="kubectl describe limits -n {namespace}",
-        message=r"(?P<details>(?:maximum|minimum) [\w.-]+ usage per [^\n]{1,160})",
+        message=r"(?P<details>(?:maximum|minimum) [\w.-]+ usage per [^\n]+)",
     ),
     Rule(
         "service-account-missing",
@@ -509,7 +514,7 @@ RULES: tuple[Rule, ...] = (
         "event",
         "FailedCreate",
         "admission webhook {webhook} refuses the pod: {details}",
-        message=r"admission webhook \"(?P<webhook>[^\"]+)\" denied the request: (?P<details>[^\n]{1,160})",
+        message=r"admission webhook \"(?P<webhook>[^\"]+)\" denied the request: (?P<details>[^\n]+)",
     ),
     Rule(
         "create-forbidden",
