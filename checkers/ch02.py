@@ -90,6 +90,17 @@ def deploy(cluster: Any, params: Any) -> None:
     expect(web, next="kubectl describe pod").matches({"status": {"availableReplicas": at_least(1)}})
 
 
+@diagnose("02.deploy", "other-kind")
+def deployed_as_other_kind(cluster: Any, params: Any) -> str | None:
+    if cluster.find("Deployment", "web", namespace=params.namespace):
+        return None
+    for kind in OTHER_KINDS:
+        for found in cluster.list(kind, namespace=params.namespace):
+            if runs_shop(found) and not found["metadata"].get("ownerReferences"):
+                return f"The shop runs as {kind} {found['metadata']['name']}. The task asks for a Deployment."
+    return None
+
+
 @diagnose("02.deploy", "other-namespace")
 def deployed_in_other_namespace(cluster: Any, params: Any) -> str | None:
     if cluster.find("Deployment", "web", namespace=params.namespace):
@@ -110,17 +121,6 @@ def deployed_bare_pods(cluster: Any, params: Any) -> str | None:
     return f"Pod {pods[0]['metadata']['name']} belongs to nobody: nothing makes it again when it is gone. A Deployment would."
 
 
-@diagnose("02.deploy", "other-kind")
-def deployed_as_other_kind(cluster: Any, params: Any) -> str | None:
-    if cluster.find("Deployment", "web", namespace=params.namespace):
-        return None
-    for kind in OTHER_KINDS:
-        for found in cluster.list(kind, namespace=params.namespace):
-            if runs_shop(found) and not found["metadata"].get("ownerReferences"):
-                return f"The shop runs as {kind} {found['metadata']['name']}. The task asks for a Deployment."
-    return None
-
-
 @diagnose("02.deploy", "other-name")
 def deployed_under_other_name(cluster: Any, params: Any) -> str | None:
     names = [found["metadata"]["name"] for found in cluster.list("Deployment", namespace=params.namespace) if runs_shop(found)]
@@ -132,9 +132,10 @@ def deployed_under_other_name(cluster: Any, params: Any) -> str | None:
 @diagnose("02.deploy", "other-image")
 def deployed_other_image(cluster: Any, params: Any) -> str | None:
     web = cluster.find("Deployment", "web", namespace=params.namespace)
-    if web is None or runs_shop(web):
-        return None
-    return f"The Deployment runs {shop_container(web).get('image')}. The shop's image is called {SHOP}, with a version behind a colon."
+    own = shop_container(web).get("image", "") if web else ""
+    if web is None or runs_shop(web) or not any(image(own).test(there) for there in cluster.images()):
+        return None  # an image that is not there at all is explained by what its pods say
+    return f"The Deployment runs {own}. The shop's image is called {SHOP}, with a version behind a colon."
 
 
 # 02.scale -------------------------------------------------------------------------------------------------------------------
@@ -485,7 +486,9 @@ def lose_a_pod(lab: Any, cluster: Any, params: Any) -> Obj:
     def newcomers(pods: list[Obj]) -> list[Obj]:
         return [pod for pod in pods if pod["metadata"]["uid"] not in known and runs_shop(pod)]
 
-    lab.wait("Pod", namespace=params.namespace, until=lambda pods: any(map(is_ready, newcomers(pods))), timeout_s=40)
+    patience_s = 10  # for a pod to appear; one that has appeared may take longer to get ready
+    if lab.wait("Pod", namespace=params.namespace, until=newcomers, timeout_s=patience_s):
+        lab.wait("Pod", namespace=params.namespace, until=lambda pods: any(map(is_ready, newcomers(pods))), timeout_s=30)
     came = newcomers(lab.list("Pod", namespace=params.namespace))
     ready = [pod for pod in came if is_ready(pod)]
     return {
@@ -500,7 +503,7 @@ def refusal(lab: Any, params: Any) -> str:
     """Why the ReplicaSet could not make a pod, in the cluster's words."""
     events = [event for event in lab.list("Event", namespace=params.namespace) if event.get("reason") == "FailedCreate"]
     newest = max(events, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "", default={})
-    return newest.get("message", "")
+    return newest.get("message", "").removeprefix("(combined from similar events): ")
 
 
 @check("02.heal", needs=["02.deploy", "02.scale"], reads=["Deployment"], probes=["02.heal"], settled=False)

@@ -95,6 +95,8 @@ def pod(name: str, *command: str, **spec: Any) -> dict[str, Any]:
 
 
 def test_the_node_looks_like_one_of_k3s(server: Server) -> None:
+    server.kubectl("wait", "--for=jsonpath={.spec.podCIDR}", "node/server", "--timeout=60s")
+    server.kubectl("wait", "--for=jsonpath={.metadata.annotations.k3s\\.io/node-args}", "node/server", "--timeout=60s")
     node = server.get("node", "server")
     labels, spec = node["metadata"]["labels"], node["spec"]
     assert labels["node-role.kubernetes.io/control-plane"] == "true"

@@ -6,6 +6,6 @@
 # Pods made by hand: nothing makes them again.
 kubectl delete deployment/web --namespace="$LAB_NAMESPACE"
 for number in $(seq "$LAB_REPLICAS"); do
-    kubectl run "web-$number" --image=course/web:1 --labels=app=web --namespace="$LAB_NAMESPACE"
+    kubectl run "web-$number" --image=course/web:1 --namespace="$LAB_NAMESPACE"
 done
-kubectl wait pods --selector=app=web --for=condition=Ready --timeout=60s --namespace="$LAB_NAMESPACE"
+kubectl wait pod/web-1 --for=condition=Ready --timeout=60s --namespace="$LAB_NAMESPACE"

@@ -16,11 +16,11 @@ spec:
   replicas: $LAB_REPLICAS
   selector:
     matchLabels:
-      app: web
+      app: web-set
   template:
     metadata:
       labels:
-        app: web
+        app: web-set
     spec:
       containers:
         - name: web

@@ -27,7 +27,7 @@ from courselab.session.progress_record import ProgressRecord
 @click.option("--save-evidence", metavar="FILE", type=click.Path(dir_okay=False), help="Keep what was seen, to judge it again later.")
 @click.option("--evidence", metavar="FILE", type=click.Path(dir_okay=False), help="Judge kept evidence instead of the running lab.")
 @debug_option
-def command(chapter: str | None, as_json: bool, no_wait: bool, no_disturb: bool, save_evidence: str | None, evidence: str | None) -> int:
+def command(*, chapter: str | None, as_json: bool, no_wait: bool, no_disturb: bool, save_evidence: str | None, evidence: str | None) -> int:
     """Check a lab: each task's verdict, your points, and for what is not right yet the reason and where to look."""
     app = App.here()
     if evidence:

@@ -40,8 +40,8 @@ xargs yes
 def lab_images(paths: Paths, names: Sequence[str], arch: str, progress: Progress, *, go: Callable[[], Path] | None = None) -> list[Path]:
     """The archives of the images `names` for `arch` (amd64, arm64), in that order; those not in the cache are made.
 
-    `go` finds the Go command (the stand-in's is asked otherwise), and is needed only if something must be built. Raises UsageError for a name the course does not
-    have, LabError if an image cannot be made.
+    `go` finds the Go command, if it is not to be the one that builds the stand-in; it is needed only if something must be built.
+    Raises UsageError for a name the course does not have, LabError if an image cannot be made.
     """
     for name in names:
         if name not in NAMES:

@@ -280,6 +280,11 @@ def deployed_in(namespace: str) -> Change:
     return lambda lab: lab.web["metadata"].update(namespace=namespace)
 
 
+def another_image_of_the_node(lab: Solved) -> None:
+    lab.container["image"] = "nginx:1.27"
+    lab.cluster.find("Node", "server")["status"]["images"].append({"names": ["docker.io/library/nginx:1.27"]})
+
+
 def renamed(lab: Solved) -> None:
     lab.web["metadata"]["name"] = "shop"
 
@@ -397,7 +402,8 @@ WRONG: list[tuple[Change, str, str]] = [
     (deployed_in("default"), "deploy", "other-namespace"),
     (renamed, "deploy", "other-name"),
     (as_stateful_set, "deploy", "other-kind"),
-    (set_image("nginx:1.27"), "deploy", "other-image"),
+    (another_image_of_the_node, "deploy", "other-image"),
+    (set_image("course/wbe:1"), "deploy", ""),
     (none_ready, "deploy", ""),
     (no_pods, "deploy", ""),
     (one_pod, "scale", "replicas-differ"),

@@ -66,7 +66,9 @@ def stub() -> Iterator[Stub]:
 def nothing() -> None: ...
 
 
-def target(stub: Stub | None, machine: Any = None, *functions: Any, of: Lab | None = None, params: Mapping[str, str] | None = None) -> Target:
+def target(
+    stub: Stub | None, machine: Any = None, *functions: Any, of: Lab | None = None, params: Mapping[str, str] | None = None
+) -> Target:
     return Target(
         of or lab(),
         checker(*(functions or (nothing,))),
@@ -252,7 +254,9 @@ def test_the_script_on_a_real_machine(stub: Stub, tmp_path: Path) -> None:
     paths = [str(tmp_path / name) for name in ("text", "binary", "long", "link", "dangling", "none", "")]
     lab_file = lab().file
     wanted = Collect(files=paths, units=["k3s"], sysctls=["kernel.ostype", "no.such", "../../etc/passwd"])
-    one = Lab(type(lab_file)(**{**{name: getattr(lab_file, name) for name in lab_file.__struct_fields__}, "collect": {"server": wanted}}), Path())
+    one = Lab(
+        type(lab_file)(**{**{name: getattr(lab_file, name) for name in lab_file.__struct_fields__}, "collect": {"server": wanted}}), Path()
+    )
     found = collect(target(stub, RealMachine(), of=one)).nodes["server"]
     assert found.reachable, found.why
     files = {Path(path).name: state for path, state in found.files.items()}

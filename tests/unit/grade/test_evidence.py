@@ -74,7 +74,13 @@ def test_a_file_that_is_not_there() -> None:
 
 @pytest.mark.parametrize(
     ("dirty", "tidy"),
-    [("a\x1b[31mb", "a\\x1b[31mb"), ("a\r\n\tb", "a b"), ("\u202eabc", "\\u202eabc"), ("x" * 500, "x" * 399 + "…"), ("größer →", "größer →")],
+    [
+        ("a\x1b[31mb", "a\\x1b[31mb"),
+        ("a\r\n\tb", "a b"),
+        ("\u202eabc", "\\u202eabc"),
+        ("x" * 500, "x" * 399 + "…"),
+        ("größer →", "größer →"),
+    ],
 )
 def test_clean(dirty: str, tidy: str) -> None:
     assert clean(dirty) == tidy

@@ -71,7 +71,9 @@ def passed(*but: Judged) -> list[Judged]:
 
 def screen(found: Report, *, width: int = 90, color: bool = False, encoding: str = "utf-8") -> str:
     out = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
-    print_report(found, Console(file=out, width=width, force_terminal=color, no_color=not color, color_system="standard" if color else None))
+    print_report(
+        found, Console(file=out, width=width, force_terminal=color, no_color=not color, color_system="standard" if color else None)
+    )
     out.flush()
     return out.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
 
@@ -119,7 +121,9 @@ def test_part_of_a_point() -> None:
 
 def test_what_strangers_wrote_cannot_take_over_the_screen() -> None:
     nasty = "\x1b[2J\x1b]0;owned\x07a\u202eb\nline two\x9b31m" + "x" * 10_000
-    found = report([Judged("02.deploy", VerdictName.FAIL, message=nasty, actual=f"a{nasty}", expected="[bold]x[/bold]", why=(nasty,), next=nasty)])
+    found = report(
+        [Judged("02.deploy", VerdictName.FAIL, message=nasty, actual=f"a{nasty}", expected="[bold]x[/bold]", why=(nasty,), next=nasty)]
+    )
     out = screen(found)
     for text in (out, json.dumps(found.to_json(), ensure_ascii=False)):
         assert not {"\x1b", "\x07", "\u202e", "\x9b"} & set(text)

@@ -138,7 +138,9 @@ def test_judging_saved_evidence_gives_the_same_without_waiting() -> None:
     again = judge_saved(lab(task("02.deploy")), checker(deploy), saved)
     assert verdicts(again) == ["fail"]
     assert "still converging" in again.judged[0].message
-    assert [one.to_json() | {"message": ""} for one in again.report.results] == [one.to_json() | {"message": ""} for one in live.report.results]
+    assert [one.to_json() | {"message": ""} for one in again.report.results] == [
+        one.to_json() | {"message": ""} for one in live.report.results
+    ]
 
 
 # Experiments -----------------------------------------------------------------------------------------------------------------

@@ -194,7 +194,9 @@ def test_a_machine_that_does_not_answer() -> None:
 
 
 def test_probes() -> None:
-    found = world(probes={"02.ok": ProbeResult(result=[1]), "02.bad": ProbeResult(error="timeout"), "02.no": ProbeResult(failure={"message": "no"})})
+    found = world(
+        probes={"02.ok": ProbeResult(result=[1]), "02.bad": ProbeResult(error="timeout"), "02.no": ProbeResult(failure={"message": "no"})}
+    )
     view = Probes(found, Record(), ("02.ok", "02.bad", "02.no", "02.later"), {"02.later": "needs 02.deploy first"})
     assert view["02.ok"] == [1]
     with pytest.raises(NotCollected, match="timeout"):

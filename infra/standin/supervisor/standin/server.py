@@ -55,6 +55,7 @@ class Server:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._children = Children()
+        self._containerd_answers = threading.Event()  # a kubelet that finds no runtime gives up
         self._wake, wake = os.pipe()
         os.set_blocking(wake, False)
         signal.set_wakeup_fd(wake)
@@ -80,6 +81,8 @@ class Server:
         kube.run("kube-proxy", components.kube_proxy(config), config.verbatim("kube-proxy-arg"))
         api = Api()
         api.wait_until("/livez/ping", self._check)
+        while not self._containerd_answers.wait(0.05):
+            self._check()
         kube.run("kubelet", components.kubelet(config), config.verbatim("kubelet-arg"))
         api.wait_until("/readyz", self._check)
         kube.api_is_ready()
@@ -145,6 +148,7 @@ class Server:
 
     def _import_images(self) -> None:
         containers.wait(self._check)
+        self._containerd_answers.set()
         for problem in containers.import_images(containers.archives()):
             log(problem)
 
