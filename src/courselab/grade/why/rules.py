@@ -221,9 +221,12 @@ RULES: tuple[Rule, ...] = (
         next="kubectl describe pod {pod} -n {namespace} and look at limits.memory",
     ),
     Rule(
-        "oom-killed", "waiting", _CREATE,
+        "oom-killed",
+        "waiting",
+        _CREATE,
         "container {container} cannot even start with its memory limit of {memory_limit}",
-        next="kubectl describe pod {pod} -n {namespace} and look at limits.memory", message=r"OOM-killed|memory limit too low",
+        next="kubectl describe pod {pod} -n {namespace} and look at limits.memory",
+        message=r"OOM-killed|memory limit too low",
     ),
     Rule(
         "liveness-probe",

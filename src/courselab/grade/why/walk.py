@@ -90,7 +90,15 @@ class Walk:
         for rule in RULES:
             found = rule.fits(where, reason, message)
             if found is not None:
-                self._add(rule, {"reason": reason, "message": short(message), **fields, **{key: short(part, PART_CHARACTERS) for key, part in found.items()}})
+                self._add(
+                    rule,
+                    {
+                        "reason": reason,
+                        "message": short(message),
+                        **fields,
+                        **{key: short(part, PART_CHARACTERS) for key, part in found.items()},
+                    },
+                )
                 return True
         return False
 
