@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from courselab.process import CommandFailed, CommandMissing, CommandTimeout, run
+from courselab.process import CommandFailed, CommandMissing, CommandTimeout, end_running, run
 
 
 def test_output_and_code_come_back() -> None:
@@ -55,3 +57,13 @@ def cmdline(pid: str) -> str:
             return file.read().decode("utf-8", "replace")
     except OSError:
         return ""
+
+
+def test_an_interrupt_ends_what_other_threads_wait_for() -> None:
+    with ThreadPoolExecutor() as pool:
+        own = f"60.{time.time_ns()}"
+        waiting = pool.submit(run, ["sleep", own], timeout_s=120)
+        while not any(f"sleep\x00{own}" in cmdline(pid) for pid in os.listdir("/proc") if pid.isdigit()):
+            time.sleep(0.01)
+        end_running()
+        assert waiting.result(timeout=20).code == -signal.SIGKILL

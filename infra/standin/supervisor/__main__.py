@@ -1,4 +1,5 @@
 """Started as `python3 SUPERVISOR_FOLDER ARGUMENTS`."""
+
 from __future__ import annotations
 
 import sys

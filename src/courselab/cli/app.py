@@ -46,6 +46,16 @@ def _complete_chapter(_ctx: click.Context, _param: click.Parameter, incomplete: 
     return [chapter for chapter in Catalog(find_paths().course).chapters() if chapter.startswith(incomplete)]
 
 
+class PassThrough(click.Command):
+    """A verb whose words all belong to another program, `--` and unknown options included; only a lone --help is ours."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args in (["-h"], ["--help"]):
+            return super().parse_args(ctx, args)
+        ctx.params["words"] = tuple(args)
+        return []
+
+
 @dataclass(frozen=True)
 class App:
     """One run of the command: the folders, the labs, and how the user wants to be asked."""
@@ -101,7 +111,7 @@ class App:
         if self.yes:
             return True
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            return os.geteuid() == 0
+            return sys.platform != "win32" and os.geteuid() == 0
         return click.confirm(question, default=True, err=True)
 
     def confirm(self, question: str) -> None:
@@ -123,7 +133,7 @@ def on_terminal() -> bool:
 
 def _refuse_sudo() -> None:
     """`sudo lab …` would leave root's files in the learner's folders."""
-    if hasattr(os, "geteuid") and os.geteuid() == 0 and os.environ.get("SUDO_UID", "0") != "0":
+    if sys.platform != "win32" and os.geteuid() == 0 and os.environ.get("SUDO_UID", "0") != "0":
         raise UsageError(
             "Run lab without sudo", why="It asks for sudo itself, only for what needs it.", fix="The same command, without sudo."
         )

@@ -17,7 +17,7 @@ def clean(text: str) -> str:
 def show_error(what: str, why: str = "", fix: str = "", *, docs: str = "", detail: str = "") -> None:
     """Print the three lines on standard error."""
     bold, plain = ("\x1b[1m", "\x1b[0m") if sys.stderr.isatty() and not os.environ.get("NO_COLOR") else ("", "")
-    lines = [f"{bold}lab: {clean(what)}.{plain}"]
+    lines = [f"{bold}lab: {clean(what)}{'' if what.endswith('?') else '.'}{plain}"]
     lines += [f"  why: {clean(why)}"] if why else []
     lines += [f"  fix: {clean(fix)}"] if fix else []
     lines += [f"  see: docs/{docs}"] if docs else []

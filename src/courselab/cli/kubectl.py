@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import click
 
-from courselab.cli.app import App, on_terminal
+from courselab.cli.app import App, PassThrough, on_terminal
 from courselab.errors import UsageError
+from courselab.process import become
 from courselab.session.context import running_machine
 
 _MANIFESTS = (".yaml", ".yml", ".json")
@@ -18,12 +18,7 @@ _LIMIT_BYTES = 8 * 1024 * 1024
 _TIMEOUT_S = 600
 
 
-@click.command(
-    "kubectl",
-    context_settings={"ignore_unknown_options": True, "help_option_names": ["--lab-help"]},
-    epilog="Example:  lab kubectl get pods -A           lab kubectl apply -f work/02/web.yaml",
-    add_help_option=True,
-)
+@click.command("kubectl", cls=PassThrough, epilog="Example:  lab kubectl get pods -A           lab kubectl apply -f work/02/web.yaml")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def command(words: tuple[str, ...]) -> int:
     """Run kubectl in the lab's cluster. A file or folder after -f is one of this computer."""
@@ -33,9 +28,9 @@ def command(words: tuple[str, ...]) -> int:
     server = running_machine(app.context_of(state), state, lab.servers[0] if lab.servers else "")
     argv, manifests = split_files(list(words))
     full = server.shell_argv(["kubectl", *argv], terminal=manifests is None and on_terminal())
-    sys.stdout.flush()
     if manifests is None:
-        os.execvp(full[0], full)  # noqa: S606 our own argument list
+        become(full)
+    sys.stdout.flush()
     return subprocess.run(full, input=manifests, timeout=_TIMEOUT_S, check=False).returncode
 
 

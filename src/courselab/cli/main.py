@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from typing import NoReturn
 
@@ -80,6 +81,9 @@ def lab() -> None:
 def main() -> NoReturn:
     """Run the command and end the process with the designed exit code."""
     debug = "--debug" in sys.argv
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _interrupt)
     try:
         code = lab.main(prog_name="lab", standalone_mode=False)
         sys.stdout.flush()
@@ -104,6 +108,14 @@ def main() -> NoReturn:
     except Exception as bug:
         show_bug(bug, debug=debug)
         _leave(4)
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    """End what other threads wait for, so that the main one can tidy up and leave."""
+    from courselab.process import end_running
+
+    end_running()
+    raise KeyboardInterrupt
 
 
 def _leave(code: int) -> NoReturn:

@@ -38,4 +38,4 @@ def command(task: str, chapter: str | None, give_up: bool) -> None:
     variables = params.environment()
     for name in sorted(variables, key=len, reverse=True):
         text = text.replace(f"${{{name}}}", variables[name]).replace(f"${name}", variables[name])
-    print(text.strip())
+    print("\n".join(line for line in text.splitlines() if not line.startswith("#")).strip())

@@ -8,13 +8,13 @@ import sys
 
 import click
 
-from courselab.cli.app import App
+from courselab.cli.app import App, PassThrough
 
 _FOLDERS = ("unit", "integration", "browser")
 _LONGEST_S = 4 * 3600
 
 
-@click.command("test", context_settings={"ignore_unknown_options": True}, epilog="Example:  ./lab test unit")
+@click.command("test", cls=PassThrough, epilog="Example:  ./lab test unit")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def command(words: tuple[str, ...]) -> int:
     """Run the tests: unit, integration, browser, or all. Other words go to pytest."""

@@ -2,6 +2,7 @@
 
 The parts are computed once more in the frame where it failed. That is safe because a check only reads frozen Evidence.
 """
+
 from __future__ import annotations
 
 import ast

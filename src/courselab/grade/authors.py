@@ -43,6 +43,7 @@ class Failure(Exception):
 
     `message` is a sentence for the learner. `about` is the Kubernetes object (or objects) whose state explains the failure;
     without it the objects that the check read last are asked. `next` is what to look at next, never the solution.
+    `told` stands in for a message where none is written, and says no more than the other parts do.
     """
 
     def __init__(
@@ -55,8 +56,9 @@ class Failure(Exception):
         about: Any = None,
         next: str = "",
         credit: float = 0.0,
+        told: str = "",
     ) -> None:
-        super().__init__(message or f"expected {expected}, found {actual}")
+        super().__init__(message or told or f"expected {expected}, found {actual}")
         self.message = message
         self.expected = expected
         self.actual = actual

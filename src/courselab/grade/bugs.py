@@ -1,4 +1,5 @@
 """A bug report: what our own checker did when it broke, in a file that can be sent to the course's authors."""
+
 from __future__ import annotations
 
 import platform

@@ -1,4 +1,5 @@
 """Noticing that something in the cluster changed, so that waiting ends as soon as there is something new to see."""
+
 from __future__ import annotations
 
 import threading

@@ -1,4 +1,5 @@
 """Making text of strangers safe to show: control characters escaped, length bounded."""
+
 from __future__ import annotations
 
 import re

@@ -1,6 +1,8 @@
 """Collecting Evidence: the cluster's lists and every machine's facts, at the same time, each with its own deadline."""
+
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -93,19 +95,16 @@ def _ask_cluster(target: Target) -> _Asked:
         asked.why = "There is no kubeconfig: K3s is not installed, or has never started."
         return asked
     try:
-        api = Api(Access.from_kubeconfig(target.kubeconfig))
-        asked.version = api.version()
-        asked.reachable = True
+        with contextlib.closing(Api(Access.from_kubeconfig(target.kubeconfig))) as api:
+            asked.version = api.version()
+            asked.reachable = True
+            _ask_lists(target, api, asked)
+            pods = asked.pages.get(KNOWN["Pod"])
+            wanted = _logs_wanted(pods.items if pods else [])
+            logs = together([partial(_read_log, api, *one) for one in wanted], at_once=LISTS_AT_ONCE)
+            asked.logs = [log for log in logs if log is not None]
     except LabError as silent:
         asked.why = " ".join(filter(None, (silent.what + ".", silent.why)))
-        return asked
-    try:
-        _ask_lists(target, api, asked)
-        pods = asked.pages.get(KNOWN["Pod"])
-        logs = together([partial(_read_log, api, *wanted) for wanted in _logs_wanted(pods.items if pods else [])], at_once=LISTS_AT_ONCE)
-        asked.logs = [log for log in logs if log is not None]
-    finally:
-        api.close()
     return asked
 
 

@@ -50,14 +50,14 @@ class Expectation:
         note = f" ({first.note})" if first.note else ""
         where = f"{first.path}: " if first.path else ""
         more = f"; {len(found) - 1} more differ" if len(found) > 1 else ""
-        message = self._message or f"{self._name()}{where}expected {first.expected}, found {first.actual}{note}{more}"
         return Failure(
-            message,
+            self._message,
             expected=first.expected,
             actual=f"{first.actual}{note}",
             path=first.path,
             about=self._about or self._as_object(),
             next=self._next,
+            told=f"{self._name()}{where}expected {first.expected}, found {first.actual}{note}{more}",
         )
 
     def _as_object(self) -> Any:

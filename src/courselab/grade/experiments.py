@@ -1,4 +1,5 @@
 """Making the experiments (probes) of a lab: which may run when, running them, and reusing what a disturbing one showed."""
+
 from __future__ import annotations
 
 import contextlib

@@ -1,4 +1,5 @@
 """One HTTP request to a lab: to an address, never to a name that someone's DNS or hosts file could send elsewhere."""
+
 from __future__ import annotations
 
 import http.client

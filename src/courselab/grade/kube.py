@@ -27,6 +27,7 @@ CONNECT_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 10.0
 ANSWER_LIMIT_BYTES = 64 * 1024 * 1024
 EVENT_LIMIT_BYTES = 4 * 1024 * 1024
+_HUNG_UP = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError, ssl.SSLEOFError)
 
 
 class ApiDown(LabError):
@@ -170,17 +171,24 @@ class Api:
         prepared = self._prepare(method, path, query, body, content_type)
         connection, fresh = self._connection(timeout_s)
         try:
-            response = self._ask(connection, prepared)
-        except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError, ssl.SSLEOFError):
+            try:
+                response = self._ask(connection, prepared)
+            except _HUNG_UP:
+                connection.close()
+                if fresh or method != "GET":
+                    raise ApiDown("The Kubernetes API hung up", why="The connection was closed before an answer came.") from None
+                connection = self._new_connection(timeout_s)  # a kept one may have been closed meanwhile: once more on a new one
+                response = self._ask(connection, prepared)
+            data = self._read(response, limit_bytes)
+        except _HUNG_UP as down:
             connection.close()
-            if fresh or method != "GET":
-                raise ApiDown("The Kubernetes API hung up", why="The connection was closed before an answer came.") from None
-            connection = self._new_connection(timeout_s)  # a kept connection may have been closed meanwhile: once more on a new one
-            response = self._ask(connection, prepared)
-        data = self._read(connection, response, limit_bytes)
+            raise ApiDown("The Kubernetes API hung up", why=str(down)) from down
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.put(connection)
         if response.status >= 400:
             raise _refused(response.status, data)
-        self._idle.put(connection)
         return data
 
     def stream(self, path: str, query: Mapping[str, Any], *, idle_s: float, stop: threading.Event) -> Iterator[Obj]:
@@ -243,8 +251,10 @@ class Api:
         try:
             connection.connect()
         except ssl.SSLCertVerificationError as unknown:
+            connection.close()
             raise ApiDown("Something else than this lab's cluster answers", why=f"Its certificate is not the lab's: {unknown}") from unknown
         except OSError as down:
+            connection.close()
             raise ApiDown(f"The Kubernetes API at {access.host}:{access.port} does not answer", why=str(down)) from down
         connection.sock.settimeout(timeout_s)
         return connection
@@ -257,24 +267,23 @@ class Api:
             headers["Content-Type"] = content_type
         return _Request(method, f"{path}?{urllib.parse.urlencode(query)}" if query else path, body, headers)
 
-    def _ask(self, connection: http.client.HTTPConnection, request: _Request) -> http.client.HTTPResponse:
+    @staticmethod
+    def _ask(connection: http.client.HTTPConnection, request: _Request) -> http.client.HTTPResponse:
         try:
             connection.request(request.method, request.url, body=request.body, headers=request.headers)
             return connection.getresponse()
-        except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError, ssl.SSLEOFError):
+        except _HUNG_UP:
             raise
         except (OSError, http.client.HTTPException) as down:
-            connection.close()
             raise ApiDown("The Kubernetes API does not answer", why=str(down) or type(down).__name__) from down
 
-    def _read(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse, limit_bytes: int) -> bytes:
+    @staticmethod
+    def _read(response: http.client.HTTPResponse, limit_bytes: int) -> bytes:
         try:
             data = response.read(limit_bytes + 1)
         except (OSError, http.client.HTTPException) as down:
-            connection.close()
             raise ApiDown("The Kubernetes API stopped in the middle of an answer", why=str(down)) from down
         if len(data) > limit_bytes:
-            connection.close()
             raise ApiDown("The Kubernetes API's answer is too large", why=f"It has more than {limit_bytes >> 20} MiB.")
         return data
 

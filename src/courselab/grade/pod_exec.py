@@ -1,4 +1,5 @@
 """Running a command in a pod's container through the API, as `kubectl exec` does, without a kubectl."""
+
 from __future__ import annotations
 
 import json

@@ -3,6 +3,7 @@
 Every @check function becomes a test; a check whose needed check failed is skipped. Several --evidence options run all checks on each.
 For authors: `lab check --save-evidence FILE` makes such a file.
 """
+
 from __future__ import annotations
 
 import re
@@ -13,6 +14,7 @@ from typing import Any, cast
 import pytest
 
 from courselab.course.params import Params
+from courselab.errors import LabError
 from courselab.grade.asserts import failure_of
 from courselab.grade.authors import CheckMark, Failure, marks_of
 from courselab.grade.cluster import Cluster
@@ -132,7 +134,10 @@ def params(world: World) -> Params:
 def _world(config: pytest.Config, file: str) -> World:
     worlds = config.stash[_WORLDS]
     if file not in worlds:
-        worlds[file] = World(load(Path(file)))
+        try:
+            worlds[file] = World(load(Path(file)))
+        except LabError as unusable:
+            raise pytest.UsageError(f"{unusable.what}. {unusable.why}") from unusable
     return worlds[file]
 
 
@@ -167,7 +172,8 @@ def _needs(item: pytest.Item) -> list[tuple[str, str]]:
 
 def _file(item: pytest.Item) -> str:
     spec: Any = getattr(item, "callspec", None)
-    return str(spec.params.get("evidence_file", "")) if spec else ""
+    file: Any = spec.params.get("evidence_file") if spec else None
+    return file if isinstance(file, str) else ""  # pytest puts a mark of its own where there are no files
 
 
 def _fits(item: pytest.Item) -> bool:

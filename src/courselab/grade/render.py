@@ -1,6 +1,8 @@
 """The report on a terminal. Imported late: rich takes a while to load, and `--json` does not need it."""
+
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from courselab.grade.report import Report, Result, plain_number
@@ -8,7 +10,7 @@ from courselab.grade.verdict import VerdictName
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
+    from rich.text import Text
 
 _MARKS = {
     VerdictName.PASS: ("✓", "+", "bold green"),
@@ -17,27 +19,17 @@ _MARKS = {
     VerdictName.BLOCKED: ("○", "o", "dim"),
     VerdictName.ERROR: ("!", "!", "bold magenta"),
 }
-_WIDTH_LIMIT = 110
-_LABEL_COLUMNS = 10
+_PLAIN = str.maketrans({"→": ">", "…": ".", "·": "-", "“": '"', "”": '"', "×": "x"})
+_WIDEST, _NARROWEST = 100, 40
+_INDENT, _LABEL = 4, 10
 
 
 def print_report(report: Report, console: Console) -> None:
     """Print what was right, what was not yet and why, the score, and what to do next. Colour is the console's affair (NO_COLOR)."""
-    from rich.text import Text
-
-    width = min(console.width, _WIDTH_LIMIT)
-    plain = not _can_print(console, "✓✗…○→")
-    head = Text(f"{report.lab}  {report.title}", style="bold")
-    head.append(f"   {report.distribution} {report.version} · {report.provider}", style="not bold dim")
-    console.print(head, width=width)
-    console.print()
-    for result in report.results:
-        console.print(_line(result, width, plain), width=width)
-        if details := _details(result):
-            console.print(details, width=width)
-    console.print()
-    console.print(_score(report), width=width)
-    console.print(_next_step(report), width=width)
+    width = max(_NARROWEST, min(console.width, _WIDEST))
+    plain = not _can_print(console, "✓✗…○→“”")
+    for line in _lines(report, width, plain):
+        console.print(line, soft_wrap=True)
 
 
 def _can_print(console: Console, text: str) -> bool:
@@ -48,53 +40,67 @@ def _can_print(console: Console, text: str) -> bool:
     return True
 
 
-def _line(result: Result, width: int, plain: bool) -> Table:
-    from rich.table import Table
+def _lines(report: Report, width: int, plain: bool) -> list[Text]:
+    ids = max((len(result.id) for result in report.results), default=0)
+    runs_on = " · ".join(filter(None, (f"{report.distribution} {report.version}".strip(), report.provider)))
+    lines = [_text(("bold", f"{report.lab}  {report.title}"), ("dim", f"   {runs_on}"), plain=plain), _text()]
+    for result in report.results:
+        lines += _headline(result, ids, width, plain)
+        for label, said, style in _details(result):
+            lines += _wrapped(label, said, style, width, plain)
+    lines += [_text(), _text(("bold", _score(report)), plain=plain)]
+    lines += [_text(("", line), plain=plain) for line in textwrap.wrap(_next_step(report), width, break_on_hyphens=False)]
+    return lines
+
+
+def _text(*parts: tuple[str, str], plain: bool = False) -> Text:
     from rich.text import Text
 
-    mark, mark_plain, style = _MARKS[result.verdict]
-    line = Table.grid(padding=(0, 1), expand=True)
-    line.add_column(width=1)
-    line.add_column(no_wrap=True)
-    line.add_column(ratio=1)
-    line.add_column(justify="right", no_wrap=True)
-    title = Text(result.title, style="" if result.verdict is not VerdictName.BLOCKED else "dim")
-    points = f"{plain_number(result.earned)}/{result.points}"
-    line.add_row(Text(mark_plain if plain else mark, style=style), Text(result.id, style="cyan"), title, Text(points))
+    line = Text(overflow="ignore", no_wrap=True)
+    for style, said in parts:
+        line.append(_ascii(said) if plain else said, style=style)
     return line
 
 
-def _details(result: Result) -> Table | None:
-    from rich.table import Table
-    from rich.text import Text
-
-    rows = _rows(result)
-    if not rows:
-        return None
-    details = Table.grid(padding=(0, 1))
-    details.add_column(width=2)
-    details.add_column(width=_LABEL_COLUMNS, style="dim")
-    details.add_column(overflow="fold")
-    for label, text in rows:
-        details.add_row("", label, Text(text, style="bold" if label == "" and text == result.message else ""))
-    return details
+def _ascii(said: str) -> str:
+    return said.translate(_PLAIN).encode("ascii", "replace").decode()
 
 
-def _rows(result: Result) -> list[tuple[str, str]]:
-    """What is told of a task that has not passed: (label, text)."""
+def _headline(result: Result, ids: int, width: int, plain: bool) -> list[Text]:
+    """Mark, id, title, points; a long title goes on below itself."""
+    mark, mark_plain, style = _MARKS[result.verdict]
+    points = f"{plain_number(result.earned)}/{result.points}"
+    room = max(10, width - ids - len(points) - 5)
+    first, *rest = textwrap.wrap(result.title, room, break_on_hyphens=False) or [""]
+    title_style = "dim" if result.verdict is VerdictName.BLOCKED else ""
+    head = [(style, mark_plain if plain else mark), ("cyan", f" {result.id:{ids}}  "), (title_style, f"{first:{room}}"), ("", f" {points}")]
+    return [_text(*head, plain=plain), *(_text((title_style, f"{'':{ids + 4}}{line}"), plain=plain) for line in rest)]
+
+
+def _wrapped(label: str, said: str, style: str, width: int, plain: bool) -> list[Text]:
+    indent = _INDENT + (_LABEL if label is not _NO_LABEL else 0)
+    lines = textwrap.wrap(said, max(20, width - indent), break_on_hyphens=False) or [""]
+    first = f"{'':{_INDENT}}{label:{_LABEL}}" if label is not _NO_LABEL else f"{'':{_INDENT}}"
+    head = _text(("dim", first), (style, lines[0]), plain=plain)
+    return [head, *(_text((style, f"{'':{indent}}{line}"), plain=plain) for line in lines[1:])]
+
+
+_NO_LABEL = "(none)"  # the line starts where labels do
+
+
+def _details(result: Result) -> list[tuple[str, str, str]]:
+    """What is told of a task that has not passed: (label, text, style)."""
     if result.verdict is VerdictName.PASS:
         return []
     if result.verdict in (VerdictName.BLOCKED, VerdictName.ERROR):
-        return [("blocked" if result.verdict is VerdictName.BLOCKED else "error", result.message)]
-    rows = [("", result.message)] if result.message else []
-    where = f"{result.path}: " if result.path else ""
-    if result.expected and f"expected {result.expected}" not in result.message:
-        rows.append(("expected", f"{where}{result.expected}"))
-        rows.append(("actual", result.actual or "nothing"))
-    rows += [("why" if place == 0 else "", line) for place, line in enumerate(result.why)]
-    if result.next:
-        rows.append(("look at", result.next))
-    return rows
+        return [("blocked" if result.verdict is VerdictName.BLOCKED else "error", result.message, "")]
+    rows = [(_NO_LABEL, result.message, "bold")] if result.message and not result.plain else []
+    if result.expected and result.actual != result.message:
+        subject = "" if result.subject in result.message and not result.plain else result.subject
+        where = ", ".join(filter(None, (subject, result.path)))
+        rows += [("expected", f"{where}: {result.expected}" if where else result.expected, ""), ("actual", result.actual or "nothing", "")]
+    rows += [("why" if place == 0 else "", line, "dim" if line.startswith("log: ") else "") for place, line in enumerate(result.why)]
+    return [*rows, ("look at", result.next, "")] if result.next else rows
 
 
 def _score(report: Report) -> str:
@@ -107,5 +113,5 @@ def _next_step(report: Report) -> str:
         return "All done. `lab list` shows the next chapter."
     first = next((result for result in report.results if result.verdict in (VerdictName.FAIL, VerdictName.WAITING)), None)
     if first is None:
-        return "Nothing of this is your fault: `lab status` shows what does not answer, `lab doctor` what to do about it."
+        return "Nothing of this is your fault. `lab status` shows what does not answer, `lab doctor` what to do about it."
     return f"Next: {first.id}. `lab hint {first.id}` helps, `lab tasks` tells what to reach."

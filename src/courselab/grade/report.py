@@ -1,4 +1,5 @@
 """The report of one check run: verdicts with their tasks' titles and points, the score, the exit code, and the JSON document."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
@@ -32,6 +33,8 @@ class Result:
     diagnosis: str = ""
     message: str = ""
     next: str = ""
+    plain: bool = False  # the message says no more than expected, actual and path do
+    subject: str = ""  # what it is about: "Deployment web"
     trouble: Trouble | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -140,6 +143,8 @@ def _result(task: Task, judged: Judged, params: Params) -> Result:
         diagnosis=judged.diagnosis,
         message=clean(judged.message),
         next=clean(judged.next),
+        plain=judged.plain,
+        subject=clean(judged.subject),
         trouble=judged.trouble,
     )
 

@@ -1,14 +1,15 @@
 """`lab check`: collect, judge, wait while something is still settling, make the experiments, report.
 
-    target = Target(lab, load_checker(checker_path(paths.course, lab.chapter), lab), params, machines, kubeconfig, key, …)
-    outcome = run_checks(target, wait=not no_wait, cache=probe_cache, lock=lab_lock, bug_folder=paths.state / "bugs", on_update=show)
-    print_report(outcome.report, Console())            # courselab.grade.render
-    print(json.dumps(outcome.report.to_json()))
-    save(outcome.evidence, Path("evidence.json"))      # courselab.grade.evidence
-    sys.exit(outcome.report.exit_code)
+target = Target(lab, load_checker(checker_path(paths.course, lab.chapter), lab), params, machines, kubeconfig, key, …)
+outcome = run_checks(target, wait=not no_wait, cache=probe_cache, lock=lab_lock, bug_folder=paths.state / "bugs", on_update=show)
+print_report(outcome.report, Console())            # courselab.grade.render
+print(json.dumps(outcome.report.to_json()))
+save(outcome.evidence, Path("evidence.json"))      # courselab.grade.evidence
+sys.exit(outcome.report.exit_code)
 
-    judge_saved(lab, checker, load(Path("evidence.json")))      # the same without a cluster
+judge_saved(lab, checker, load(Path("evidence.json")))      # the same without a cluster
 """
+
 from __future__ import annotations
 
 import contextlib

@@ -1,4 +1,5 @@
 """Is an object still on its way to another state? A check never passes on one that is, and a failure may wait for it."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,4 +1,5 @@
 """The lab that is graded, as whoever runs the checks hands it over."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -1,4 +1,5 @@
 """Doing several things at the same time, in threads that do not keep a program alive that the user has interrupted."""
+
 from __future__ import annotations
 
 import queue

@@ -1,13 +1,14 @@
 """`lab`, as a probe sees it: the live cluster and machines, every call with a deadline, and what must be put back afterwards.
 
-    @probe("02.replacement", effect="disturb", needs=["02.deploy"], objects=["Deployment/{namespace}/web"])
-    def replacement(lab, params):
-        victim = lab.list("Pod", namespace=params.namespace, labels={"app": "web"})[0]["metadata"]["name"]
-        lab.delete("Pod", victim, namespace=params.namespace)
-        back = lab.wait("Pod", namespace=params.namespace, labels={"app": "web"}, timeout_s=8,
-                        until=lambda pods: len([pod for pod in pods if pod["metadata"]["name"] != victim]) >= 3)
-        return {"replaced": back is not None}
+@probe("02.replacement", effect="disturb", needs=["02.deploy"], objects=["Deployment/{namespace}/web"])
+def replacement(lab, params):
+    victim = lab.list("Pod", namespace=params.namespace, labels={"app": "web"})[0]["metadata"]["name"]
+    lab.delete("Pod", victim, namespace=params.namespace)
+    back = lab.wait("Pod", namespace=params.namespace, labels={"app": "web"}, timeout_s=8,
+                    until=lambda pods: len([pod for pod in pods if pod["metadata"]["name"] != victim]) >= 3)
+    return {"replaced": back is not None}
 """
+
 from __future__ import annotations
 
 import threading

@@ -1,4 +1,5 @@
 """What can be said of a check, and what explains it."""
+
 from __future__ import annotations
 
 import enum
@@ -31,6 +32,8 @@ class Judged:
     verdict: VerdictName
     credit: float = 0.0  # the share of the task that is done
     message: str = ""
+    plain: bool = False  # the message says no more than expected, actual and path do
+    subject: str = ""  # what it is about: "Deployment web"
     expected: str = ""
     actual: str = ""
     path: str = ""

@@ -85,6 +85,11 @@ class Store:
     def save(self, state: LabState) -> None:
         write_atomic(self.folder(state.chapter) / "lab.json", msgspec.json.format(msgspec.json.encode(state), indent=1) + b"\n")
 
+    def touch(self, chapter: str) -> None:
+        """Note that a lab was used just now."""
+        if state := self.load(chapter):
+            self.save(state.to(state.phase))
+
     def remove(self, chapter: str) -> None:
         """Forget a lab. Its attempts in the progress record stay."""
         shutil.rmtree(self.folder(chapter), ignore_errors=True)

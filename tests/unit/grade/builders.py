@@ -135,7 +135,9 @@ def endpoint_slice(of: Obj, pods: list[Obj], port: int = 8080) -> Obj:
     )
 
 
-def node(name: str = "server", *, ready: bool = True, images: tuple[str, ...] = ("docker.io/course/web:1", "docker.io/course/web:2")) -> Obj:
+def node(
+    name: str = "server", *, ready: bool = True, images: tuple[str, ...] = ("docker.io/course/web:1", "docker.io/course/web:2")
+) -> Obj:
     return obj(
         "Node",
         name,
@@ -199,7 +201,9 @@ def checker(*functions: Callable[..., Any], path: Path = Path("checkers/ch02.py"
 
 def lab(*tasks: Task, chapter: str = "02") -> Lab:
     found = list(tasks) or [task("02.deploy", points=2)]
-    return Lab(LabFile(schema=1, chapter=chapter, title="Workloads", summary="Deployments.", minutes=30, tasks=found), Path("labs/02-workloads"))
+    return Lab(
+        LabFile(schema=1, chapter=chapter, title="Workloads", summary="Deployments.", minutes=30, tasks=found), Path("labs/02-workloads")
+    )
 
 
 def task(id: str, *, title: str = "", points: int = 1, deadline_s: int = 30) -> Task:

@@ -57,7 +57,11 @@ def test_only_some_checks_bring_what_they_need(tmp_path: Path) -> None:
     [
         ("def heal(probes): ...", "def heal(probes: ...", "ch02.py:8 is not valid Python"),
         ("def heal(probes): ...", "def heal(probes): ...\n\nx = 1 / 0", "ch02.py:10 cannot be loaded"),
-        ('needs=["02.deploy"], probes', 'needs=["02.deply"], probes', "check 02.heal needs 02.deply, which is no check. Did you mean 02.deploy?"),
+        (
+            'needs=["02.deploy"], probes',
+            'needs=["02.deply"], probes',
+            "check 02.heal needs 02.deply, which is no check. Did you mean 02.deploy?",
+        ),
         ('probes=["02.replacement"]', 'probes=["02.replace"]', "reads probe 02.replace, which is not there. Did you mean 02.replacement?"),
         ('@diagnose("02.deploy", "image-typo")', '@diagnose("02.depl", "image-typo")', "diagnosis image-typo is of 02.depl"),
         ('reads=["Deployment"]', 'needs=["02.heal"]', "need each other in a circle"),

@@ -99,7 +99,12 @@ def test_right_answers_pass_however_they_are_written(pattern: Any) -> None:
             "100",
             "100m",
         ),
-        (containers({"name": "web", "ports": [{"containerPort": 80}]}), "spec.template.spec.containers[web].ports[http].containerPort", "80", "8080"),
+        (
+            containers({"name": "web", "ports": [{"containerPort": 80}]}),
+            "spec.template.spec.containers[web].ports[http].containerPort",
+            "80",
+            "8080",
+        ),
         ({"metadata": {"labels": {"app.kubernetes.io/name": "api"}}}, 'metadata.labels["app.kubernetes.io/name"]', "api", "web"),
         ({"status": {"conditions": condition("Progressing")}}, "status.conditions[Progressing].status", "True", "False (Slow: )"),
         ({"status": {"conditions": condition("Ready")}}, "status.conditions", "condition Ready=True", "no such condition yet"),

@@ -13,7 +13,11 @@ from courselab.grade.redacted import is_redacted
 from tests.unit.grade.builders import container, evidence, obj, pod
 
 MARKER = "s3cr3t-MARKER"
-JWT = "eyJhbGciOiJSUzI1NiJ9." + base64.urlsafe_b64encode(b'{"sub":"system:serviceaccount:shop:web","exp":1}').decode().rstrip("=") + ".c2lnbmF0dXJl"
+JWT = (
+    "eyJhbGciOiJSUzI1NiJ9."
+    + base64.urlsafe_b64encode(b'{"sub":"system:serviceaccount:shop:web","exp":1}').decode().rstrip("=")
+    + ".c2lnbmF0dXJl"
+)
 K3S_TOKEN = "K10" + "ab" * 32 + f"::server:{MARKER}"
 
 
@@ -26,7 +30,11 @@ def test_a_marker_planted_everywhere_is_nowhere_in_the_document() -> None:
     applied = {"kubectl.kubernetes.io/last-applied-configuration": json.dumps({"data": {"password": b64(MARKER)}}), "note": f"is {MARKER}"}
     secret["metadata"]["annotations"] = dict(applied)
     config = obj("ConfigMap", "app", data={"app.conf": f"url=postgres://u:{MARKER}@db", "password": MARKER, "plain": f"x {MARKER} y"})
-    env = [{"name": "DB_PASSWORD", "value": MARKER}, {"name": "URL", "value": f"postgres://u:{MARKER}@db/x"}, {"name": "COPY", "value": MARKER}]
+    env = [
+        {"name": "DB_PASSWORD", "value": MARKER},
+        {"name": "URL", "value": f"postgres://u:{MARKER}@db/x"},
+        {"name": "COPY", "value": MARKER},
+    ]
     one = container(env=env, args=["--db-password", MARKER, f"--token={MARKER}"], command=["sh", "-c", f"login {MARKER}"])
     web = pod(containers=[one], annotations=dict(applied), state={"waiting": {"reason": "X", "message": f"bad {MARKER}"}})
     token_secret = obj("Secret", "token", data={"token": b64(JWT)})

@@ -28,7 +28,10 @@ def stateful_set(**status: Any) -> Obj:
 @pytest.mark.parametrize(
     ("one", "says"),
     [
-        (deployment(status={"observedGeneration": 1, "replicas": 3, "updatedReplicas": 3, "availableReplicas": 3}), "has just been changed"),
+        (
+            deployment(status={"observedGeneration": 1, "replicas": 3, "updatedReplicas": 3, "availableReplicas": 3}),
+            "has just been changed",
+        ),
         (deployment(status={"replicas": 4, "updatedReplicas": 1, "availableReplicas": 3}), "1 of 3 pods are of the new kind"),
         (deployment(status={"replicas": 5, "updatedReplicas": 3, "availableReplicas": 3}), "2 of the old pods are still there"),
         (deployment(status={"replicas": 3, "updatedReplicas": 3, "availableReplicas": 2}), "has 2 of 3 pods available"),

@@ -176,11 +176,11 @@ def test_what_was_not_asked_for_names_the_fix() -> None:
     server = nodes()["server"]
     with pytest.raises(CheckerMistake, match=r"add it to lab.yaml, collect: server: files: \[/etc/other\]"):
         server.file("/etc/other")
-    with pytest.raises(CheckerMistake, match="collect: server: units"):
+    with pytest.raises(CheckerMistake, match=r"collect: server: units"):
         server.unit("ssh")
-    with pytest.raises(CheckerMistake, match='write @fact\\("other"'):
+    with pytest.raises(CheckerMistake, match=r'write @fact\("other"'):
         server.fact("other")
-    with pytest.raises(CheckerMistake, match="no machine is called 'agent'"):
+    with pytest.raises(CheckerMistake, match=r"no machine is called 'agent'"):
         nodes()["agent"]
     with pytest.raises(NotCollected, match="ValueError: no"):
         server.fact("broken")
@@ -194,16 +194,18 @@ def test_a_machine_that_does_not_answer() -> None:
 
 
 def test_probes() -> None:
-    found = world(probes={"02.ok": ProbeResult(result=[1]), "02.bad": ProbeResult(error="timeout"), "02.no": ProbeResult(failure={"message": "no"})})
+    found = world(
+        probes={"02.ok": ProbeResult(result=[1]), "02.bad": ProbeResult(error="timeout"), "02.no": ProbeResult(failure={"message": "no"})}
+    )
     view = Probes(found, Record(), ("02.ok", "02.bad", "02.no", "02.later"), {"02.later": "needs 02.deploy first"})
     assert view["02.ok"] == [1]
     with pytest.raises(NotCollected, match="timeout"):
         view["02.bad"]
     with pytest.raises(Failure, match="no"):
         view["02.no"]
-    with pytest.raises(ProbeNotRun, match="needs 02.deploy first"):
+    with pytest.raises(ProbeNotRun, match=r"needs 02.deploy first"):
         view["02.later"]
-    with pytest.raises(CheckerMistake, match="02.other without saying so"):
+    with pytest.raises(CheckerMistake, match=r"02.other without saying so"):
         view["02.other"]
 
 

@@ -43,14 +43,18 @@ def test_a_healthy_object_needs_no_explanation() -> None:
     web = deployment()
     one = pod(owner=(sets := replica_set(web)))
     assert explain(world(web, sets, one), web).causes == ()
-    assert explain(world(done := pod(phase="Succeeded", ready=False)), done).causes == ()
+    done = pod(phase="Succeeded", ready=False)
+    assert explain(world(done), done).causes == ()
 
 
 def test_the_chain_leads_from_the_deployment_to_the_container_and_three_pods_tell_it_once() -> None:
     web = deployment(status={"replicas": 3, "updatedReplicas": 3, "unavailableReplicas": 3})
     sets = replica_set(web)
     bad = [container(image="course/web:9")]
-    pods = [pod(f"web-6d9f7c-x{place}abc", owner=sets, ready=False, phase="Pending", containers=bad, state=waiting("ImagePullBackOff")) for place in "123"]
+    pods = [
+        pod(f"web-6d9f7c-x{place}abc", owner=sets, ready=False, phase="Pending", containers=bad, state=waiting("ImagePullBackOff"))
+        for place in "123"
+    ]
     why = explain(world(web, sets, pods, node()), web)
     assert only(why, "image-tag") == "container web: there is no tag 9 of image course/web; here are course/web:1, course/web:2"
     assert why.lines()[0] == "Deployment web → ReplicaSet web-6d9f7c1 → Pod web-6d9f7c-x1abc"
@@ -75,7 +79,9 @@ def test_images(image: str, reason: str, message: str, slug: str, says: str) -> 
 
 
 def test_the_pull_event_tells_more_than_the_state() -> None:
-    one = pod(ready=False, phase="Pending", containers=[container(image="redis:7")], state=waiting("ImagePullBackOff", "Back-off pulling image"))
+    one = pod(
+        ready=False, phase="Pending", containers=[container(image="redis:7")], state=waiting("ImagePullBackOff", "Back-off pulling image")
+    )
     failed = event(one, "Failed", 'Failed to pull image "redis:7": dial tcp 1.2.3.4:443: i/o timeout')
     only(why_pod(one, failed), "registry-unreachable")
 
@@ -85,7 +91,11 @@ def test_the_pull_event_tells_more_than_the_state() -> None:
     [
         ('configmap "app" not found', "config-missing", "configmap app, which does not exist in namespace shop"),
         ('secret "db" not found', "config-missing", "secret db"),
-        ("couldn't find key colour in ConfigMap shop/app", "config-key-missing", "key colour of ConfigMap app, which has no such key; it has color, size"),
+        (
+            "couldn't find key colour in ConfigMap shop/app",
+            "config-key-missing",
+            "key colour of ConfigMap app, which has no such key; it has color, size",
+        ),
         ("container has runAsNonRoot and image will run as root", "runs-as-root", "runAsNonRoot"),
         ("something else", "config-error", "something else"),
     ],
@@ -97,7 +107,9 @@ def test_configuration(message: str, slug: str, says: str) -> None:
 
 def test_a_crash_loop_tells_exit_code_restarts_and_last_words() -> None:
     one = pod(ready=False, state=waiting("CrashLoopBackOff"), lastState=terminated(1), restartCount=3)
-    log = ContainerLog(namespace=NAMESPACE, pod="web-1", container="web", lines=["starting", "", "fatal: LEDGER_ZONE is not set"], previous=True)
+    log = ContainerLog(
+        namespace=NAMESPACE, pod="web-1", container="web", lines=["starting", "", "fatal: LEDGER_ZONE is not set"], previous=True
+    )
     why = why_pod(one, logs=(log,))
     assert only(why, "crash-loop") == "container web ended with code 1 and was restarted 3 times"
     assert why.lines()[-1] == "log: fatal: LEDGER_ZONE is not set"
@@ -163,7 +175,12 @@ def unschedulable(message: str, **spec: Any) -> Obj:
 @pytest.mark.parametrize(
     ("message", "slug", "terminal", "says"),
     [
-        ("0/1 nodes are available: 1 Insufficient cpu.", "insufficient", True, "enough cpu left: the pod asks for 64, the node has 2 in all"),
+        (
+            "0/1 nodes are available: 1 Insufficient cpu.",
+            "insufficient",
+            True,
+            "enough cpu left: the pod asks for 64, the node has 2 in all",
+        ),
         ("0/1 nodes are available: 1 node(s) had untolerated taint {dedicated: gpu}.", "taint", True, "{dedicated: gpu}".strip("{}")),
         ("1 node(s) had untolerated taint {node.kubernetes.io/not-ready: }", "node-not-ready", False, "no node is ready"),
         ("1 node(s) were unschedulable", "cordoned", True, "cordoned"),
@@ -205,7 +222,10 @@ def test_an_old_quota_event_does_not_explain_pods_that_are_there() -> None:
     web = deployment(replicas=1)
     sets = replica_set(web)
     one = pod(owner=sets, ready=False, state=waiting("CreateContainerConfigError", 'secret "db" not found'))
-    only(explain(world(web, sets, one, event(sets, "FailedCreate", "exceeded quota: x, requested: a, used: b, limited: c")), web), "config-missing")
+    only(
+        explain(world(web, sets, one, event(sets, "FailedCreate", "exceeded quota: x, requested: a, used: b, limited: c")), web),
+        "config-missing",
+    )
 
 
 def test_events_about_a_former_object_of_the_same_name_say_nothing() -> None:
@@ -216,7 +236,9 @@ def test_events_about_a_former_object_of_the_same_name_say_nothing() -> None:
 
 def test_a_mounted_key_that_is_not_there() -> None:
     one = pod(ready=False, phase="Pending", state=waiting("ContainerCreating"))
-    assert "key app.conf" in only(why_pod(one, event(one, "FailedMount", "references non-existent config key: app.conf")), "mount-key-missing")
+    assert "key app.conf" in only(
+        why_pod(one, event(one, "FailedMount", "references non-existent config key: app.conf")), "mount-key-missing"
+    )
 
 
 def test_deployments_of_their_own_making() -> None:
@@ -233,10 +255,13 @@ def test_services() -> None:
     said = only(explain(world(web, one), web), "selector-matches-no-pod")
     assert said == "its selector app=wbe matches no pod; the pods in namespace shop have app=web"
     elsewhere = pod(namespace="default")
-    assert "namespace default" in only(explain(world(s := service(), elsewhere), s), "selector-other-namespace")
+    s = service()
+    assert "namespace default" in only(explain(world(s, elsewhere), s), "selector-other-namespace")
     s = service(ports=[{"port": 80, "targetPort": 80}])
     ready = pod(containers=[container(ports=[{"containerPort": 8080, "name": "http"}])])
-    assert "port 80, but the containers of its pods declare 8080" in only(explain(world(s, ready, endpoint_slice(s, [ready])), s), "target-port")
+    assert "port 80, but the containers of its pods declare 8080" in only(
+        explain(world(s, ready, endpoint_slice(s, [ready])), s), "target-port"
+    )
     s = service(ports=[{"port": 80, "targetPort": "htpp"}])
     assert "Did you mean http?" in only(explain(world(s, ready), s), "target-port-name")
     unready = pod(ready=False, state=waiting("ImagePullBackOff"), containers=[container(image="course/web:9")])
@@ -244,7 +269,9 @@ def test_services() -> None:
 
 
 def test_a_load_balancer_whose_port_is_taken() -> None:
-    traefik = service("traefik", spec={"type": "LoadBalancer"}, namespace="kube-system", status={"loadBalancer": {"ingress": [{"ip": "192.0.2.11"}]}})
+    traefik = service(
+        "traefik", spec={"type": "LoadBalancer"}, namespace="kube-system", status={"loadBalancer": {"ingress": [{"ip": "192.0.2.11"}]}}
+    )
     web = service(spec={"type": "LoadBalancer"})
     why = explain(world(web, traefik, pod(containers=[container(ports=[])])), web)
     assert only(why, "load-balancer-port-taken") == "port 80 of the node is taken by Service traefik in namespace kube-system"
@@ -260,27 +287,35 @@ def test_ingresses() -> None:
     traefik = obj("IngressClass", "traefik", spec={})
     one = pod(containers=[container(ports=[{"containerPort": 8080}])])
     fine = [service(), one, traefik]
-    assert explain(world(found := ingress(), *fine), found).causes == ()
-    assert "class “nginx”; there is traefik" in only(explain(world(found := ingress("nginx"), *fine), found), "class-unknown")
-    only(explain(world(found := ingress(None), *fine), found), "class-missing")
-    assert "did you mean web?" in only(explain(world(found := ingress(service_name="wbe"), *fine), found), "backend-missing")
-    assert "port 8080, which offers 80" in only(explain(world(found := ingress(port=8080), *fine), found), "backend-port")
+
+    def why(found: Obj, *others: Obj) -> Why:
+        return explain(world(found, *fine, *others), found)
+
+    assert why(ingress()).causes == ()
+    assert "class “nginx”; there is traefik" in only(why(ingress("nginx")), "class-unknown")
+    only(why(ingress(None)), "class-missing")
+    assert "did you mean web?" in only(why(ingress(service_name="wbe")), "backend-missing")
+    assert "port 8080, which offers 80" in only(why(ingress(port=8080)), "backend-port")
     other = service("api")
     other["metadata"]["namespace"] = "default"
-    assert "but in default" in only(explain(world(found := ingress(service_name="api"), other, *fine), found), "backend-other-namespace")
+    assert "but in default" in only(why(ingress(service_name="api"), other), "backend-other-namespace")
     tls = ingress(tls=[{"secretName": "cert"}])
-    only(explain(world(tls, *fine), tls), "tls-missing")
+    only(why(tls), "tls-missing")
     wrong = obj("Secret", "cert", type="Opaque", data={})
-    assert "type Opaque" in only(explain(world(tls, wrong, *fine), tls), "tls-type")
+    assert "type Opaque" in only(why(tls, wrong), "tls-type")
 
 
 def test_storage() -> None:
     local = obj("StorageClass", "local-path", volumeBindingMode="WaitForFirstConsumer")
-    claim = obj("PersistentVolumeClaim", "data", spec={"storageClassName": "fast", "accessModes": ["ReadWriteMany"]}, status={"phase": "Pending"})
+    claim = obj(
+        "PersistentVolumeClaim", "data", spec={"storageClassName": "fast", "accessModes": ["ReadWriteMany"]}, status={"phase": "Pending"}
+    )
     assert "there is no StorageClass fast; there is local-path" in only(explain(world(claim, local), claim), "storage-class-missing")
     claim["spec"]["storageClassName"] = "local-path"
     only(explain(world(claim, local), claim), "waits-for-pod", terminal=False)
-    refused = event(claim, "ProvisioningFailed", "failed to provision volume: NodePath only supports ReadWriteOnce and ReadWriteOncePod access modes")
+    refused = event(
+        claim, "ProvisioningFailed", "failed to provision volume: NodePath only supports ReadWriteOnce and ReadWriteOncePod access modes"
+    )
     assert "access mode ReadWriteMany" in only(explain(world(claim, local, refused), claim), "access-mode")
 
 

@@ -1,11 +1,12 @@
 """Requests to the API server, straight over HTTPS: starting kubectl for each would cost more than the request."""
+
 from __future__ import annotations
 
 import http.client
 import json
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ class ApiError(Exception):
         self.code = code
 
 
+TROUBLE = (ApiError, OSError, http.client.HTTPException)  # what may go wrong with a request
+
+
 class Api:
     """One kept connection, authenticated with a certificate of server/tls. Not for use by several threads at once."""
 
@@ -33,13 +37,13 @@ class Api:
         self._port = port
         self._connection: http.client.HTTPSConnection | None = None
 
-    def wait_until(self, path: str, give_up: Any) -> None:
+    def wait_until(self, path: str, give_up: Callable[[], None]) -> None:
         """Return once GET `path` answers 200; `give_up()` is asked in between and may raise."""
         while True:
             try:
                 self.request("GET", path)
                 return
-            except (OSError, http.client.HTTPException, ApiError):
+            except TROUBLE:
                 give_up()
                 time.sleep(0.025)
 

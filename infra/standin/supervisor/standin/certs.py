@@ -3,6 +3,7 @@
 ECDSA P-256 throughout; authorities last ten years, certificates one, renewed at a start within 120 days of their end
 (docs.k3s.io/cli/certificate).
 """
+
 from __future__ import annotations
 
 import datetime
@@ -124,9 +125,14 @@ def _still_good(path: Path, wanted: Wanted, ca: x509.Certificate) -> bool:
     return (
         have.subject == _subject(wanted.name, wanted.groups)
         and have.issuer == ca.subject
-        and have.not_valid_after - datetime.datetime.utcnow() > RENEW_WITHIN
+        and _end(have) - datetime.datetime.now(datetime.UTC) > RENEW_WITHIN
         and all(_san(name) in sans for name in wanted.sans)
     )
+
+
+def _end(certificate: x509.Certificate) -> datetime.datetime:
+    aware = getattr(certificate, "not_valid_after_utc", None)  # cryptography has it since 42; Debian 12's is 38
+    return aware or certificate.not_valid_after.replace(tzinfo=datetime.UTC)
 
 
 @functools.lru_cache
@@ -136,7 +142,7 @@ def _authority(which: str) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, *, days: int) -> x509.CertificateBuilder:
-    now = datetime.datetime.utcnow().replace(microsecond=0)
+    now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -178,5 +184,5 @@ def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 def _load_key(path: Path) -> ec.EllipticCurvePrivateKey:
     key = serialization.load_pem_private_key(path.read_bytes(), None)
-    assert isinstance(key, ec.EllipticCurvePrivateKey), f"{path} is not an elliptic curve key"  # noqa: S101
+    assert isinstance(key, ec.EllipticCurvePrivateKey), f"{path} is not an elliptic curve key"
     return key

@@ -3,6 +3,7 @@
 They live and die together, as in K3s: when one ends, the supervisor ends, and systemd starts all anew (Restart=always).
 Containers are not among them: their shims outlive a restart (KillMode=process).
 """
+
 from __future__ import annotations
 
 import json
@@ -26,12 +27,16 @@ class Children:
     def __init__(self) -> None:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, name: str, argv: Sequence[str | Path], env: Mapping[str, str] | None = None, *, fed: bool = False) -> subprocess.Popen[bytes]:
+    def start(
+        self, name: str, argv: Sequence[str | Path], env: Mapping[str, str] | None = None, *, fed: bool = False
+    ) -> subprocess.Popen[bytes]:
         """Start one; what it prints goes to our own log. If `fed`, its standard input is ours to write."""
         process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", *map(str, argv)],
             stdin=subprocess.PIPE if fed else subprocess.DEVNULL,
-            env={name: value for name, value in {**os.environ, **(env or {})}.items() if name != "NOTIFY_SOCKET"},  # only we speak to systemd
+            env={
+                name: value for name, value in {**os.environ, **(env or {})}.items() if name != "NOTIFY_SOCKET"
+            },  # only we speak to systemd
             cwd=layout.DATA,
             start_new_session=True,
         )
@@ -64,7 +69,7 @@ class Node:
 
     def __init__(self, children: Children, env: Mapping[str, str]) -> None:
         process = children.start("kube", [layout.BIN / "kube", "node"], env, fed=True)
-        assert process.stdin is not None  # noqa: S101 - it is fed
+        assert process.stdin is not None
         self._pipe = process.stdin
 
     def run(self, component: str, flags: Mapping[str, str], extra: Sequence[str] = ()) -> None:

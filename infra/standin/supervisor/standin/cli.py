@@ -1,4 +1,5 @@
 """`k3s …` inside a machine. kubectl, crictl and ctr are started by the launcher itself (bin/k3s) and never come here."""
+
 from __future__ import annotations
 
 import os

@@ -1,6 +1,7 @@
 """The flags that each Kubernetes component gets: K3s's own (pkg/daemons/control/server.go, pkg/daemons/agent/agent_linux.go),
 and those that make a small cluster quick.
 """
+
 from __future__ import annotations
 
 import json

@@ -4,6 +4,7 @@ A flag on the command line beats the files, the files beat the environment (K3s 
 before the others: pkg/configfilearg/parser.go). Of several files the last one wins; `key+` adds to what came before
 (docs.k3s.io/installation/configuration). What this stand-in does not do is refused by name, never ignored.
 """
+
 from __future__ import annotations
 
 import ipaddress
@@ -13,7 +14,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -98,7 +99,7 @@ class Config:
         """The values of a flag that may be repeated, or list several between commas."""
         return tuple(part for value in self.values.get(name, ()) for part in value.split(",") if part)
 
-    def extra(self, name: str) -> tuple[str, ...]:
+    def verbatim(self, name: str) -> tuple[str, ...]:
         """The values of a `…-arg` flag: passed on as they are, for they may contain commas."""
         return tuple(self.values.get(name, ()))
 
@@ -166,13 +167,13 @@ def _load(file: Path) -> dict[str, Any]:
         return {}
     if not isinstance(data, dict):
         raise Refused(f"{file} must hold keys and values")
-    return {str(key): value for key, value in data.items()}
+    return {str(key): value for key, value in cast(dict[Any, Any], data).items()}
 
 
 def _texts(raw: Any) -> list[str]:
     """A YAML value as K3s passes it to its flags: numbers and booleans become text, a list becomes repetition."""
     if isinstance(raw, list):
-        return [text for item in raw for text in _texts(item)]
+        return [text for item in cast(list[Any], raw) for text in _texts(item)]
     if raw is None:
         return []
     return [str(raw).lower() if isinstance(raw, bool) else str(raw)]

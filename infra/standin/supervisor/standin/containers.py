@@ -2,6 +2,7 @@
 
 K3s keeps it in /var/lib/rancher/k3s/agent and /run/k3s (pkg/agent/templates/templates.go, pkg/agent/containerd/containerd.go).
 """
+
 from __future__ import annotations
 
 import json
@@ -98,12 +99,16 @@ def configure_network(pod_cidr: str) -> None:
     write(layout.CNI_CONFIG / "10-flannel.conflist", json.dumps(network, indent=2).encode())
 
 
-def start(children: Children) -> None:
+def start(children: Children, *, debug: bool = False) -> None:
     """Start containerd. Its shims, and so the containers, live on when it ends."""
     for folder in (layout.CONTAINERD_ROOT, layout.CONTAINERD_STATE, layout.CNI_CONFIG, layout.IMAGES):
         folder.mkdir(parents=True, exist_ok=True)
     environment = {"PATH": f"{layout.BIN}:{os.environ['PATH']}"}
-    children.start("containerd", [layout.BIN / "containerd", "--config", layout.CONTAINERD_CONFIG, "--log-level", "warn"], environment)
+    children.start(
+        "containerd",
+        [layout.BIN / "containerd", "--config", layout.CONTAINERD_CONFIG, "--log-level", "debug" if debug else "warn"],
+        environment,
+    )
 
 
 def wait(give_up: Callable[[], None]) -> None:

@@ -4,6 +4,7 @@ Each file is an AddOn called after it. It is applied when the server starts and 
 from a changed file are deleted; objects of a removed file are left alone. `name.yaml.skip` keeps a file from being applied.
 A component named by --disable has its file and its objects removed (docs.k3s.io/installation/packaged-components).
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -13,12 +14,12 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import yaml
 
 from . import layout
-from .api import Api, ApiError, Object
+from .api import TROUBLE, Api, ApiError, Object
 from .files import write
 
 MANAGER = "deploy@k3s"
@@ -64,9 +65,13 @@ class Deployer:
     api: Api
     disabled: frozenset[str]
     variables: Mapping[str, str]
-    _applied: dict[Path, tuple[float, str]] = field(default_factory=dict)  # file: time and checksum when it was applied
-    _recorded: dict[Path, str] = field(default_factory=dict)  # file: checksum that its AddOn has
-    _resources: dict[str, dict[str, tuple[str, bool]]] = field(default_factory=dict)  # version: kind: plural, namespaced
+    _applied: dict[Path, tuple[float, str]] = field(
+        default_factory=dict[Path, tuple[float, str]]
+    )  # file: time and checksum when it was applied
+    _recorded: dict[Path, str] = field(default_factory=dict[Path, str])  # file: checksum that its AddOn has
+    _resources: dict[str, dict[str, tuple[str, bool]]] = field(
+        default_factory=dict[str, dict[str, tuple[str, bool]]]
+    )  # version: kind: plural, namespaced
     _addons_ready: bool = False
 
     def stage(self) -> None:
@@ -87,7 +92,7 @@ class Deployer:
                     content = path.read_bytes()
                     self._apply_file(path, content)
                     self._applied[path] = (modified, hashlib.sha256(content).hexdigest())
-            except (ApiError, OSError, ValueError, yaml.YAMLError) as error:
+            except (*TROUBLE, ValueError, yaml.YAMLError) as error:
                 log(f"applying manifest {path} failed: {error}")
 
     def record(self) -> None:
@@ -99,7 +104,7 @@ class Deployer:
             for path, (_, checksum) in self._applied.items():
                 if self._recorded.get(path) != checksum:
                     self._record_file(path, checksum)
-        except (ApiError, OSError) as error:
+        except TROUBLE as error:
             if not (isinstance(error, ApiError) and error.code == 404):  # the new kind takes a moment to be served
                 log(f"recording addons failed: {error}")
 
@@ -177,13 +182,13 @@ def documents(content: bytes) -> list[Object]:
     """The objects of a manifest; lists are taken apart."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     found: list[Object] = []
-    for document in yaml.load_all(content, loader):  # noqa: S506 - both are safe loaders
-        if document is None:
+    for loaded in yaml.load_all(content, loader):
+        if loaded is None:
             continue
-        if not isinstance(document, dict) or "kind" not in document or "apiVersion" not in document:
+        if not isinstance(loaded, dict) or "kind" not in loaded or "apiVersion" not in loaded:
             raise ValueError("a document has no apiVersion and kind")
-        items: list[Any] = document.get("items", []) if str(document["kind"]).endswith("List") else [document]
-        found.extend(items)
+        document = cast(Object, loaded)
+        found.extend(document.get("items", []) if str(document["kind"]).endswith("List") else [document])
     for thing in found:
         if not (isinstance(thing.get("metadata"), dict) and thing["metadata"].get("name")):
             raise ValueError(f"a {thing.get('kind')} has no name")
@@ -194,14 +199,19 @@ def ownership(name: str) -> dict[str, dict[str, str]]:
     """The marks by which an AddOn's objects are found again: the label and annotations that K3s puts on them."""
     owner = {"owner-gvk": "k3s.cattle.io/v1, Kind=Addon", "owner-name": name, "owner-namespace": "kube-system"}
     digest = hashlib.sha1(json.dumps(owner, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
-    return {"labels": {f"{OWNED}/hash": digest}, "annotations": {f"{OWNED}/id": "", **{f"{OWNED}/{key}": value for key, value in owner.items()}}}
+    return {
+        "labels": {f"{OWNED}/hash": digest},
+        "annotations": {f"{OWNED}/id": "", **{f"{OWNED}/{key}": value for key, value in owner.items()}},
+    }
 
 
 def _manifests() -> list[Path]:
     """Files to apply: not hidden, not skipped, YAML or JSON."""
     files = [path for path in sorted(layout.MANIFESTS.rglob("*")) if path.is_file()]
     skipped = {path.name.removesuffix(".skip") for path in files if path.name.endswith(".skip")}
-    return [path for path in files if path.suffix in (".yaml", ".yml", ".json") and not path.name.startswith(".") and path.name not in skipped]
+    return [
+        path for path in files if path.suffix in (".yaml", ".yml", ".json") and not path.name.startswith(".") and path.name not in skipped
+    ]
 
 
 def _addon_name(path: Path) -> str:

@@ -1,4 +1,5 @@
 """What ends the stand-in with a sentence instead of a traceback."""
+
 from __future__ import annotations
 
 

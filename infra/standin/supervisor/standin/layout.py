@@ -1,4 +1,5 @@
 """Where things are, after K3s (pkg/datadir/datadir.go, pkg/daemons/control/deps/deps.go, docs.k3s.io/reference)."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -3,6 +3,7 @@
 What needs nothing else starts at once (containerd, kine, the Kubernetes process); certificates are made meanwhile; images
 are imported while the API server starts; the other components start when it serves.
 """
+
 from __future__ import annotations
 
 import json
@@ -12,10 +13,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from . import access, certs, components, containers, layout, tokens
 from . import config as configuration
-from .api import Api, ApiError, Object
+from .api import TROUBLE, Api, Object
 from .children import Children, Node, notify
 from .config import Config
 from .deploy import Deployer, log
@@ -41,7 +43,7 @@ def run(arguments: Sequence[str]) -> int:
     server = Server(config)
     try:
         server.start()
-        server.keep()
+        return server.keep()
     except Stopping as reason:
         log(f"stopping: {reason}")
         return server.stop()
@@ -53,49 +55,53 @@ class Server:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._children = Children()
+        self._containerd_answers = threading.Event()  # a kubelet that finds no runtime gives up
         self._wake, wake = os.pipe()
         os.set_blocking(wake, False)
         signal.set_wakeup_fd(wake)
         self._signalled = ""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
-        signal.signal(signal.SIGCHLD, lambda *_: None)  # only to wake us
+        signal.signal(signal.SIGCHLD, _ignore)  # only to wake us
 
     def start(self) -> None:
         """Bring everything up; return when the API server serves and systemd knows."""
         config = self._config
-        kube = Node(self._children, {"GOGC": str(GC_WHILE_STARTING)})
+        kube = self._kube = Node(self._children, {"GOGC": str(GC_WHILE_STARTING)})
         containers.configure()
-        containers.start(self._children)
-        self._children.start("kine", _kine())
+        containers.start(self._children, debug=config.on("debug"))
+        self._children.start("kine", _kine(debug=config.on("debug")))
         self._prepare_identity()
-        kube.run("kube-apiserver", components.api_server(config), config.extra("kube-apiserver-arg"))
+        kube.run("kube-apiserver", components.api_server(config), config.verbatim("kube-apiserver-arg"))
         self._in_background("images", self._import_images)
         components.write_kubelet_config(config)
         self._configure_network()
-        kube.run("kube-controller-manager", components.controller_manager(config), config.extra("kube-controller-manager-arg"))
-        kube.run("kube-scheduler", components.scheduler(config), config.extra("kube-scheduler-arg"))
-        kube.run("kube-proxy", components.kube_proxy(config), config.extra("kube-proxy-arg"))
+        kube.run("kube-controller-manager", components.controller_manager(config), config.verbatim("kube-controller-manager-arg"))
+        kube.run("kube-scheduler", components.scheduler(config), config.verbatim("kube-scheduler-arg"))
+        kube.run("kube-proxy", components.kube_proxy(config), config.verbatim("kube-proxy-arg"))
         api = Api()
         api.wait_until("/livez/ping", self._check)
-        kube.run("kubelet", components.kubelet(config), config.extra("kubelet-arg"))
+        while not self._containerd_answers.wait(0.05):
+            self._check()
+        kube.run("kubelet", components.kubelet(config), config.verbatim("kubelet-arg"))
         api.wait_until("/readyz", self._check)
         kube.api_is_ready()
         notify("READY=1")
         self._in_background("node", self._describe_node)
         self._in_background("deploy", self._deploy)
-        self._kube, self._started = kube, time.monotonic()
 
-    def keep(self) -> None:
-        """Wait until something ends us. Raises Stopping, always."""
+    def keep(self) -> NoReturn:
+        """Wait until something ends us, which Stopping says."""
+        calm_at = time.monotonic() + STARTING_S
         calm = False
         while True:
-            if not calm and time.monotonic() - self._started > STARTING_S:
+            self._check()
+            signalled, _, _ = select.select([self._wake], [], [], None if calm else STARTING_S)
+            if signalled:
+                os.read(self._wake, 64)
+            if not calm and time.monotonic() >= calm_at:
                 self._kube.pace_garbage_collector(GC_AFTERWARDS)
                 calm = True
-            self._check()
-            select.select([self._wake], [], [], None if calm else STARTING_S)
-            os.read(self._wake, 64) if select.select([self._wake], [], [], 0)[0] else None
 
     def stop(self) -> int:
         """Stop all children, not the containers. Return the exit code: 0 if we were told to."""
@@ -108,7 +114,7 @@ class Server:
         if reason:
             raise Stopping(reason)
 
-    def _on_signal(self, number: int, _frame: object) -> None:
+    def _on_signal(self, number: int, _: object) -> None:
         self._signalled = f"got {signal.Signals(number).name}"
 
     def _in_background(self, name: str, work: Callable[[], None]) -> None:
@@ -117,7 +123,7 @@ class Server:
                 work()
             except Stopping:
                 pass  # the main thread says why
-            except Exception as error:  # noqa: BLE001 - a background task must not vanish in silence
+            except Exception as error:
                 log(f"{name}: {type(error).__name__}: {error}")
 
         threading.Thread(target=guarded, name=name, daemon=True).start()
@@ -142,6 +148,7 @@ class Server:
 
     def _import_images(self) -> None:
         containers.wait(self._check)
+        self._containerd_answers.set()
         for problem in containers.import_images(containers.archives()):
             log(problem)
 
@@ -167,23 +174,31 @@ class Server:
             containers.configure_network(node["spec"]["podCIDR"])
 
     def _deploy(self) -> None:
+        """Keep what lies in server/manifests applied; what fails is tried again at the next round."""
         config, api = self._config, Api()
         deployer = Deployer(api, config.disabled, _variables(config))
-        deployer.remove_disabled()
         deployer.stage()
         while True:
-            deployer.scan()
-            if "coredns" not in config.disabled:
-                _ensure_node_hosts(api, config)
-            deployer.record()
+            try:
+                deployer.remove_disabled()
+                deployer.scan()
+                if "coredns" not in config.disabled:
+                    _ensure_node_hosts(api, config)
+                deployer.record()
+            except TROUBLE as error:
+                log(f"manifests: {error}")
             self._check()
             time.sleep(SCAN_EVERY_S)
 
 
-def _kine() -> list[str]:
+def _ignore(_number: int, _frame: object) -> None:
+    pass
+
+
+def _kine(*, debug: bool) -> list[str]:
     return [
         f"{layout.BIN}/kine", "--endpoint", f"sqlite://{layout.DATABASE}?{DATABASE_OPTIONS}", "--listen-address", f"unix://{layout.KINE_SOCKET}",
-        "--metrics-bind-address", "0",
+        "--metrics-bind-address", "0", *(["--debug"] if debug else []),
     ]  # fmt: skip
 
 
@@ -217,15 +232,12 @@ def _variables(config: Config) -> dict[str, str]:
 
 def _ensure_node_hosts(api: Api, config: Config) -> None:
     """Names of nodes for CoreDNS: key NodeHosts of its ConfigMap (pkg/node/controller.go)."""
-    try:
-        nodes = api.get("/api/v1/nodes")["items"]
-    except (OSError, ApiError):
-        nodes = []
     hosts = {config.node_name: config.node_ip}
+    nodes: list[Object] = api.get("/api/v1/nodes")["items"]
     for node in nodes:
-        for address in node.get("status", {}).get("addresses", []):
-            if address["type"] == "InternalIP":
-                hosts[node["metadata"]["name"]] = address["address"]
+        addresses: list[dict[str, str]] = node.get("status", {}).get("addresses", [])
+        for address in (address["address"] for address in addresses if address["type"] == "InternalIP"):
+            hosts[node["metadata"]["name"]] = address
     text = "".join(f"{address} {name}\n" for name, address in sorted(hosts.items()))
     thing: Object = {
         "apiVersion": "v1",
@@ -237,4 +249,4 @@ def _ensure_node_hosts(api: Api, config: Config) -> None:
 
 
 def _first_range(cluster_cidr: str) -> str:
-    return f"{cluster_cidr.split('/')[0]}/24"
+    return f"{cluster_cidr.split('/', maxsplit=1)[0]}/24"

@@ -1,4 +1,5 @@
 """K3s tokens: K10<SHA-256 of the server CA's PEM file>::<user>:<password> (docs.k3s.io/cli/token, pkg/clientaccess/token.go)."""
+
 from __future__ import annotations
 
 import hashlib

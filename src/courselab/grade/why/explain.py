@@ -1,4 +1,5 @@
 """`explain(world, obj)`: the causes of an object's state."""
+
 from __future__ import annotations
 
 from courselab.grade.dig import Obj

@@ -1,4 +1,5 @@
 """Why a request does not arrive: Ingress → class → Service → selector → pods → readiness, and ports on the way."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,4 +1,5 @@
 """Why a Node is not ready."""
+
 from __future__ import annotations
 
 from courselab.grade.dig import Obj, dig, rows, text

@@ -1,4 +1,5 @@
 """Why a pod is not well: its scheduling, its containers, their probes, and what happened to it."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,4 +1,5 @@
 """Why a PersistentVolumeClaim is not bound."""
+
 from __future__ import annotations
 
 from courselab.grade.dig import Obj, table, text, texts

@@ -1,4 +1,5 @@
 """Walking from an object to what explains it, and collecting the causes found on the way."""
+
 from __future__ import annotations
 
 import re

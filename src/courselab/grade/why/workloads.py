@@ -1,4 +1,5 @@
 """Why a workload has not the pods it should have: Deployment, ReplicaSet, StatefulSet, DaemonSet, Job, CronJob, HelmChart."""
+
 from __future__ import annotations
 
 from courselab.grade.dig import Obj, dig, number, rows, table, text
