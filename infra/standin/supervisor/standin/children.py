@@ -39,6 +39,7 @@ class Children:
             },  # only we speak to systemd
             cwd=layout.DATA,
             start_new_session=True,
+            umask=0o022,  # containerd makes the / of each container with it: a container that is not root must be able to enter
         )
         self._running[name] = process
         return process
