@@ -7,6 +7,7 @@ all containers of its pod are ready; a pod whose port is taken stays Pending, an
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -47,6 +48,7 @@ class ServiceLB:
             self.check()
             if not self._changed.is_set():
                 continue
+            time.sleep(SETTLE_S)
             self._changed.clear()
             try:
                 self._settle(api)
@@ -71,7 +73,7 @@ class ServiceLB:
             self._changed.set()
 
     def _settle(self, api: Api) -> None:
-        services = {_key(service): service for service in api.get("/api/v1/services")["items"] if _wants_address(service)}
+        services = {_key(service): service for service in api.get("/api/v1/services")["items"] if wants_address(service)}
         if services and not self._watches_pods:
             self._watches_pods = True
             api.apply(f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{ACCOUNT}", _account(), MANAGER)
@@ -107,6 +109,17 @@ def remove_all() -> None:
     api = Api()
     for item in api.get(f"{DAEMONSETS}?{OURS}")["items"]:
         _ignoring_missing(lambda item=item: api.delete(f"{DAEMONSETS}/{item['metadata']['name']}"))
+
+
+def wants_address(service: Object) -> bool:
+    """Whether this Service is ours to serve."""
+    spec, meta = service["spec"], service["metadata"]
+    return (
+        spec.get("type") == "LoadBalancer"
+        and not spec.get("loadBalancerClass")
+        and spec.get("clusterIP", "None") not in ("None", "")
+        and "deletionTimestamp" not in meta
+    )
 
 
 def addresses(pods: list[Object], namespace: str, name: str) -> list[str]:
@@ -176,16 +189,6 @@ def _container(service: Object, port: Object, *, local: bool) -> Object:
 
 def _account() -> Object:
     return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT, "namespace": NAMESPACE}}
-
-
-def _wants_address(service: Object) -> bool:
-    spec, meta = service["spec"], service["metadata"]
-    return (
-        spec.get("type") == "LoadBalancer"
-        and not spec.get("loadBalancerClass")
-        and spec.get("clusterIP", "None") not in ("None", "")
-        and "deletionTimestamp" not in meta
-    )
 
 
 def _name(service: Object) -> str:
