@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
+import shutil
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO
+from pathlib import Path
+from typing import IO, NoReturn
 
 from courselab.errors import LabError
 
@@ -77,7 +81,7 @@ def run(
     argv: Sequence[str],
     *,
     timeout_s: float,
-    input: bytes | None = None,
+    input: bytes | Path | None = None,
     stdin: IO[bytes] | None = None,
     env: Mapping[str, str] | None = None,
     cwd: str | os.PathLike[str] | None = None,
@@ -86,10 +90,12 @@ def run(
 ) -> Completed:
     """Run `argv` to its end and return what it left, whatever its exit code.
 
-    Its standard input is `input`, or the open file `stdin`, or nothing. `on_error_text` is shown its standard error as it comes.
-    The program gets a session of its own, so that it and its children can be killed together at the deadline or on Ctrl-C.
-    Raises CommandMissing if it does not exist, CommandTimeout after `timeout_s` seconds.
+    Its standard input is `input`, or what the file `input` holds, or the open file `stdin`, or nothing. `on_error_text` is shown its
+    standard error as it comes. The program gets a session of its own, so that it and its children can be killed together at the deadline
+    or on Ctrl-C.
+    Raises CommandMissing if it does not exist, CommandTimeout after `timeout_s` seconds, OSError if the file cannot be opened.
     """
+    source = input.open("rb") if isinstance(input, Path) else io.BytesIO(input or b"")
     try:
         with _starting:
             process = subprocess.Popen(
@@ -103,13 +109,11 @@ def run(
             )
             _running.add(process)
     except (FileNotFoundError, PermissionError) as missing:
-        raise CommandMissing(
-            f"The program {argv[0]!r} could not be started", why=str(missing), fix="Run `lab doctor` to see what is missing."
-        ) from missing
+        raise _missing(argv[0], missing) from missing
     reading = [_Reader(process.stdout, output_limit), _Reader(process.stderr, output_limit, on_error_text)]
     try:
         if input is not None and process.stdin is not None:
-            threading.Thread(target=_feed, args=(process.stdin, input), daemon=True).start()
+            threading.Thread(target=_feed, args=(process.stdin, source), daemon=True).start()
         process.wait(timeout_s)
     except subprocess.TimeoutExpired as late:
         kill_group(process)
@@ -131,11 +135,30 @@ def run(
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
     """Kill a process started by `run` together with its children, and reap it."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
+    if sys.platform == "win32":  # there are no process groups to signal
         process.kill()
+    else:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            process.kill()
     process.wait()
+
+
+def become(argv: Sequence[str]) -> NoReturn:
+    """Go on as another program on this terminal: the last thing a command does. Raises CommandMissing if it does not exist."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        if sys.platform == "win32":  # a process cannot be replaced there: wait for the other program
+            os._exit(subprocess.call(list(argv)))
+        os.execvp(argv[0], list(argv))  # noqa: S606 an argument list
+    except (FileNotFoundError, PermissionError) as missing:
+        raise _missing(argv[0], missing) from missing
+
+
+def _missing(program: str, why: OSError) -> CommandMissing:
+    return CommandMissing(f"The program {program!r} could not be started", why=str(why), fix="Run `lab doctor` to see what is missing.")
 
 
 class _Reader:
@@ -167,9 +190,9 @@ class _Reader:
         return b"".join(self._chunks)
 
 
-def _feed(pipe: IO[bytes], data: bytes) -> None:
+def _feed(pipe: IO[bytes], source: IO[bytes]) -> None:
     try:
-        with pipe:
-            pipe.write(data)
+        with source, pipe:
+            shutil.copyfileobj(source, pipe, 1 << 20)
     except BrokenPipeError:
         pass  # the program did not want its input

@@ -13,6 +13,7 @@ import testinfra.host
 from courselab.course import Catalog
 from courselab.course.scripts import Script, read_scripts
 from tests.integration.command import COURSE, LabCommand, host_marks
+from tests.integration.traces import traces
 
 CHAPTER = "02"
 LAB = Catalog(COURSE).find(CHAPTER)
@@ -28,6 +29,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Generator[LabCommand]:
         yield command
     finally:
         command.ok("delete", "--all", "--yes")
+    assert traces(command.home / "state" / "machines") == {}, "nothing is left"
     assert host_marks() == before, "the host is as it was"
 
 

@@ -453,7 +453,7 @@ def child(code: str, *words: str, before: list[str] = [], umask: int = 0o022) ->
 
 def child_env() -> dict[str, str]:
     root = Path(__file__).parents[2]
-    return {**os.environ, "PYTHONPATH": f"{root / 'src'}:{root}"}
+    return {**os.environ, "PYTHONPATH": f"{root / 'src'}:{root}:{os.environ.get('PYTHONPATH', '')}"}
 
 
 def killed_after(seconds: float, code: str, home: Path, *, goes: int) -> None:

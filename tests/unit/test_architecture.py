@@ -12,7 +12,7 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src" / "courselab"
 # Each package may import those to its left; session and grade never import each other.
 LAYERS = {"base": 0, "course": 1, "machines": 2, "k3s": 3, "session": 4, "grade": 4, "site": 5, "cli": 6}
-BASE = {"__init__", "errors", "files", "paths", "process", "progress"}
+BASE = {"__init__", "errors", "files", "locks", "paths", "process", "progress"}
 
 
 def package_of(module: str) -> str | None:

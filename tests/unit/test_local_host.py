@@ -135,7 +135,7 @@ def test_groups_on_version_1_are_made_in_every_hierarchy() -> None:
 
 def test_on_version_2_systemd_makes_the_group_where_it_runs() -> None:
     groups = Cgroups(HostNames("abcde"), find_hierarchies(V2), systemd=True)
-    assert groups.folders("m1") == [Path("/sys/fs/cgroup/courselab.slice/courselab-m1.scope")]
+    assert groups.folders("m1") == [Path("/sys/fs/cgroup/system.slice/courselab-m1.scope")]
     assert "--property=MemoryMax=512M" in groups.entry("m1", 512)
     alone = Cgroups(HostNames("abcde"), find_hierarchies(V2), systemd=False)
     assert alone.folders("m1") == [Path("/sys/fs/cgroup/courselab-abcde/m1")]

@@ -111,7 +111,7 @@ class App:
         if self.yes:
             return True
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            return os.geteuid() == 0
+            return sys.platform != "win32" and os.geteuid() == 0
         return click.confirm(question, default=True, err=True)
 
     def confirm(self, question: str) -> None:
@@ -133,7 +133,7 @@ def on_terminal() -> bool:
 
 def _refuse_sudo() -> None:
     """`sudo lab …` would leave root's files in the learner's folders."""
-    if hasattr(os, "geteuid") and os.geteuid() == 0 and os.environ.get("SUDO_UID", "0") != "0":
+    if sys.platform != "win32" and os.geteuid() == 0 and os.environ.get("SUDO_UID", "0") != "0":
         raise UsageError(
             "Run lab without sudo", why="It asks for sudo itself, only for what needs it.", fix="The same command, without sudo."
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ import click
 
 from courselab.cli.app import App, PassThrough, on_terminal
 from courselab.errors import UsageError
+from courselab.process import become
 from courselab.session.context import running_machine
 
 _MANIFESTS = (".yaml", ".yml", ".json")
@@ -28,9 +28,9 @@ def command(words: tuple[str, ...]) -> int:
     server = running_machine(app.context_of(state), state, lab.servers[0] if lab.servers else "")
     argv, manifests = split_files(list(words))
     full = server.shell_argv(["kubectl", *argv], terminal=manifests is None and on_terminal())
-    sys.stdout.flush()
     if manifests is None:
-        os.execvp(full[0], full)  # noqa: S606 our own argument list
+        become(full)
+    sys.stdout.flush()
     return subprocess.run(full, input=manifests, timeout=_TIMEOUT_S, check=False).returncode
 
 

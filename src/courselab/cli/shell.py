@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import sys
-
 import click
 
 from courselab.cli.app import App, debug_option, on_terminal
+from courselab.process import become
 from courselab.session.context import running_machine
 
 
@@ -23,6 +21,4 @@ def command(machine: str | None, words: tuple[str, ...], chapter: str | None, ro
     lab = app.meant(chapter)
     state = app.started(lab)
     target = running_machine(app.context_of(state), state, machine or "")
-    argv = target.shell_argv(words, user="root" if root else "student", terminal=on_terminal())
-    sys.stdout.flush()
-    os.execvp(argv[0], argv)  # noqa: S606 our own argument list
+    become(target.shell_argv(words, user="root" if root else "student", terminal=on_terminal()))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,7 +22,6 @@ from courselab.grade.nodes import Nodes, ProbeNotRun, Probes
 from courselab.grade.record import NotCollected, Record
 from courselab.grade.redacted import SecretText, is_redacted
 from courselab.grade.settle import settling
-from courselab.grade.together import Later
 from courselab.grade.verdict import Judged, Trouble, VerdictName
 from courselab.grade.why import explain
 from courselab.grade.world import World, title_of, uid_of
@@ -44,7 +44,7 @@ class _Outcome:
 def judge(
     checker: Checker, evidence: Evidence, *, pending: Mapping[str, str] | None = None, bug_folder: Path | None = None
 ) -> list[Judged]:
-    """The verdict of every check, in the order of the file. Checks run at the same time, each with its deadline.
+    """The verdict of every check, in the order of the file. Each check has a deadline.
 
     `pending`: experiments that were not made, and why. `bug_folder`: where reports about broken checks go.
     Nothing is raised for what checks do.
@@ -62,10 +62,10 @@ class _Judge:
         self._params = params_of(evidence)
 
     def all(self) -> list[Judged]:
-        running = {check.mark.id: Later(partial(self._run, check)) for check in self._checker.checks}
+        outcomes = self._outcomes(list(self._checker.checks))
         verdicts: dict[str, Judged] = {}
         for check in in_order(self._checker.checks):
-            outcome = self._await(check, running[check.mark.id])
+            outcome = outcomes[check.mark.id]
             missing = [need for need in check.mark.needs if not verdicts[need].passed]
             verdicts[check.mark.id] = self._blocked(check, outcome, missing) if missing else self._verdict(check, outcome)
         return [verdicts[check.mark.id] for check in self._checker.checks]
@@ -91,13 +91,30 @@ class _Judge:
             "params": self._params,
         }
 
-    @staticmethod
-    def _await(check: CheckFunction, running: Later[_Outcome]) -> _Outcome:
-        try:
-            return running.result(check.mark.deadline_s)
-        except TimeoutError:
-            slow = CheckerMistake(f"the check has not ended after {check.mark.deadline_s:g} s")
-            return _Outcome(Record(), error=slow)
+    def _outcomes(self, checks: list[CheckFunction]) -> dict[str, _Outcome]:
+        """Run the checks in a thread of their own; one that does not end is left behind, and the others go on in another thread.
+
+        They only compute, so threads side by side would gain nothing, and starting one costs as much as a check.
+        """
+        outcomes: dict[str, _Outcome] = {}
+        while checks:
+            done: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
+            threading.Thread(target=self._run_all, args=(checks, done), daemon=True).start()
+            for place, check in enumerate(checks):
+                try:
+                    outcomes[check.mark.id] = done.get(timeout=check.mark.deadline_s)
+                except queue.Empty:
+                    slow = CheckerMistake(f"the check has not ended after {check.mark.deadline_s:g} s")
+                    outcomes[check.mark.id] = _Outcome(Record(), error=slow)
+                    checks = checks[place + 1 :]
+                    break
+            else:
+                return outcomes
+        return outcomes
+
+    def _run_all(self, checks: list[CheckFunction], done: queue.SimpleQueue[_Outcome]) -> None:
+        for check in checks:
+            done.put(self._run(check))
 
     # Verdicts -----------------------------------------------------------------------------------------------------------------
 

@@ -95,7 +95,7 @@ def _details(result: Result) -> list[tuple[str, str, str]]:
     if result.verdict in (VerdictName.BLOCKED, VerdictName.ERROR):
         return [("blocked" if result.verdict is VerdictName.BLOCKED else "error", result.message, "")]
     rows = [(_NO_LABEL, result.message, "bold")] if result.message and not result.plain else []
-    if result.expected:
+    if result.expected and result.actual != result.message:
         subject = "" if result.subject in result.message and not result.plain else result.subject
         where = ", ".join(filter(None, (subject, result.path)))
         rows += [("expected", f"{where}: {result.expected}" if where else result.expected, ""), ("actual", result.actual or "nothing", "")]

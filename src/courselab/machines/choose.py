@@ -15,12 +15,17 @@ Ask = Callable[[str], bool]
 def providers(paths: Paths, progress: Progress, *, ask: Ask) -> dict[str, Callable[[], Provider]]:
     """How to make each provider, in the order in which they are preferred."""
 
+    def multipass() -> Provider:
+        from courselab.machines.multipass.provider import multipass_provider
+
+        return multipass_provider(paths, progress)
+
     def local() -> Provider:
         from courselab.machines.local import local_provider
 
         return local_provider(paths, progress, ask)
 
-    return {"local": local}
+    return {"multipass": multipass, "local": local}
 
 
 def choose_provider(paths: Paths, progress: Progress, wish: str, *, ask: Ask) -> Provider:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Generator
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from courselab.errors import LabError
+from courselab.locks import try_lock
 
 
 @contextmanager
@@ -20,11 +20,12 @@ def lab_lock(state: Path, chapter: str, doing: str, *, wait_s: float = 0.0) -> G
     """
     folder = state / "locks"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle = os.open(folder / chapter, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = os.open(folder / chapter, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _acquire(handle, chapter, wait_s)
         os.ftruncate(handle, 0)
-        os.pwrite(handle, f"lab {doing} (process {os.getpid()})".encode(), 0)
+        os.lseek(handle, 0, os.SEEK_SET)
+        os.write(handle, f"lab {doing} (process {os.getpid()})".encode())
         yield
     finally:
         os.close(handle)
@@ -32,16 +33,13 @@ def lab_lock(state: Path, chapter: str, doing: str, *, wait_s: float = 0.0) -> G
 
 def _acquire(handle: int, chapter: str, wait_s: float) -> None:
     deadline = time.monotonic() + wait_s
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                holder = os.pread(handle, 200, 0).decode("utf-8", "replace") or "another command"
-                raise LabError(
-                    f"Lab {chapter} is busy",
-                    why=f"`{holder}` is working on it.",
-                    fix="Wait until it has finished, then run the command again.",
-                ) from None
-            time.sleep(0.1)
+    while not try_lock(handle):
+        if time.monotonic() >= deadline:
+            os.lseek(handle, 0, os.SEEK_SET)
+            holder = os.read(handle, 200).decode("utf-8", "replace") or "another command"
+            raise LabError(
+                f"Lab {chapter} is busy",
+                why=f"`{holder}` is working on it.",
+                fix="Wait until it has finished, then run the command again.",
+            )
+        time.sleep(0.1)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from courselab.course import Lab
-from courselab.k3s import images, standin
+from courselab.errors import LabError
+from courselab.k3s import images
 from courselab.k3s.release import Release, architecture, find_release
-from courselab.k3s.standin.toolchain import go_command
 from courselab.session.context import Context
 
 
@@ -32,8 +33,22 @@ def gather_parts(context: Context, lab: Lab) -> Parts:
 
 def _k3s_and_images(context: Context, lab: Lab) -> Parts:
     """One after the other: both may compile, and there are few cores."""
-    release = find_release(context.paths, context.progress, stand_in=lambda: standin.stand_in_release(context.paths, context.progress))
-    archives = images.lab_images(
-        context.paths, lab.file.images, architecture(), context.progress, go=lambda: go_command(context.paths, context.progress)
-    )
+    release = find_release(context.paths, context.progress, stand_in=lambda: _stand_in(context))
+    archives = images.lab_images(context.paths, lab.file.images, architecture(), context.progress, go=lambda: _go(context))
     return Parts(release, tuple(archives))
+
+
+def _stand_in(context: Context) -> Release:
+    """The stand-in, made here if need be. Its parts can only be compiled on Linux."""
+    if sys.platform != "linux":
+        why = "The K3s release could not be fetched, and its stand-in can only be made on Linux."
+        raise LabError("No K3s can be had", why=why, fix="Check the internet connection, or set LAB_K3S_MIRROR or LAB_K3S_BINARY.")
+    from courselab.k3s.standin import stand_in_release
+
+    return stand_in_release(context.paths, context.progress)
+
+
+def _go(context: Context) -> Path:
+    from courselab.k3s.standin.toolchain import go_command
+
+    return go_command(context.paths, context.progress)

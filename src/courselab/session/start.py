@@ -18,6 +18,7 @@ from courselab.machines import Machine, MachineSpec, MachineState, Mount
 from courselab.session.context import Context, machine_name, machines_of, params_of
 from courselab.session.lock import lab_lock
 from courselab.session.parts import Parts, gather_parts
+from courselab.session.room import refuse_if_too_small
 from courselab.session.store import LabState, Phase, now
 from courselab.session.work import learner_uid, prepare_work_folder
 
@@ -42,6 +43,7 @@ def start(context: Context, lab: Lab, *, seed: str = "", on_node_ready: Callable
 def build(context: Context, lab: Lab, state: LabState, on_node_ready: Callable[[], None] = lambda: None) -> LabState:
     """Make the lab from its parts. The caller holds the lab's lock."""
     threading.Thread(target=_import_client, daemon=True).start()
+    refuse_if_too_small(context, lab)
     context.store.save(state)
     work = prepare_work_folder(context.paths, lab)
     parts = gather_parts(context, lab)

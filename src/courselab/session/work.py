@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 from courselab.course import Lab
@@ -21,14 +22,19 @@ def prepare_work_folder(paths: Paths, lab: Lab) -> Mount:
     if lab.starter_folder.is_dir():
         for source in sorted(lab.starter_folder.rglob("*")):
             _add(source, folder / source.relative_to(lab.starter_folder))
-    if learner_uid() != os.getuid():
+    if _own_uid() == 0:
         _give_to_student(folder)
     return Mount(folder, IN_MACHINE, writable=True)
 
 
 def learner_uid() -> int:
     """The user number that `student` gets in machines: the learner's own, so that files in work/ stay theirs; 1000 for root."""
-    return os.getuid() or _ROOT_LEARNER_UID
+    return _own_uid() or _ROOT_LEARNER_UID
+
+
+def _own_uid() -> int:
+    """This user's number; Windows has none."""
+    return _ROOT_LEARNER_UID if sys.platform == "win32" else os.getuid()
 
 
 def _add(source: Path, target: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import compileall
-import fcntl
 import json
 import os
 import py_compile
@@ -26,6 +25,7 @@ from courselab.k3s.standin import recipe
 from courselab.k3s.standin.parts import Part, Store, digest_of, key_of
 from courselab.k3s.standin.recipe import IN_PODS, PROGRAMS, PodImage, Program
 from courselab.k3s.standin.toolchain import Runner, Toolchain, find_toolchain
+from courselab.locks import try_lock, wait_lock
 from courselab.paths import Paths
 from courselab.process import run
 from courselab.progress import Progress
@@ -238,11 +238,9 @@ def _lock(folder: Path, progress: Progress) -> Generator[None]:
     """Hold the lock of all builders; it ends with the process that holds it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "build.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(lock.fileno()):
             with progress.stage("stand-in", "another lab command builds it; waiting for that"):
-                fcntl.flock(lock, fcntl.LOCK_EX)
+                wait_lock(lock.fileno())
         yield
 
 

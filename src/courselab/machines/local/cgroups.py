@@ -1,6 +1,6 @@
 """A control group per machine, on cgroup v1 (with or without the empty v2 tree beside it) and on v2.
 
-On v2 with systemd in charge of the host, systemd makes the group: a scope of its own in courselab.slice. Else we do, at the top of
+On v2 with systemd in charge of the host, systemd makes the group: a scope of its own. Else we do, at the top of
 every hierarchy, because a machine must have a root of its own in each.
 """
 
@@ -16,7 +16,7 @@ from courselab.errors import LabError
 from courselab.machines.local import processes
 from courselab.machines.local.names import HostNames
 
-SLICE = "courselab.slice"
+SLICE = "system.slice"  # one of our own would stay behind
 PROCESSES_MAX = 16384
 NOT_CONTROLLERS = {"rw", "ro", "xattr", "clone_children", "noprefix", "release_agent"}  # among a v1 mount's options
 CONTROLLERS = ("cpuset", "cpu", "io", "memory", "hugetlb", "pids")  # what a kubelet looks for on v2
@@ -116,7 +116,8 @@ class Cgroups:
     def any_running(self) -> bool:
         """Whether any machine of this state folder has a process."""
         top = self.hierarchies[0].top
-        return any(True for _ in _pids_below(top / SLICE if self.made_by_systemd else top / self.names.group))
+        scopes = (top / SLICE).glob(self.scope(f"{self.names.key}*"))
+        return any(True for folder in (scopes if self.made_by_systemd else [top / self.names.group]) for _ in _pids_below(folder))
 
     def end(self, machine: str, *, timeout_s: float = 10.0) -> None:
         """Kill everything in the machine's groups, its init first, which takes all of the machine along; then remove the groups.

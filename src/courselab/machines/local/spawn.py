@@ -31,13 +31,29 @@ from courselab.machines.local.enter import DROPPED_CAPABILITIES, JOIN
 MARK = "/run/courselab-up"  # made by courselab-ready.service inside
 REFUSED_CALLS = "~kexec_load kexec_file_load swapon swapoff @clock @module"
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "1"}
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 90.0
 # Runs in a mount namespace of its own, in the machine's folder: relative names keep colons and commas out of the options.
-# systemd-nspawn ends with 133 when the machine wants to be started again (`reboot`).
-BOOT = (
-    'mount -t overlay overlay -o "lowerdir=image,upperdir=disk/upper,workdir=disk/work" root || exit 1; '
-    'while "$@"; [ $? -eq 133 ]; do :; done'
-)
+# systemd-nspawn ends with 133 when the machine wants to be started again (`reboot`). On cgroup v2 a group that passes controllers
+# on holds no process itself, so we and each boot get one below.
+BOOT = """
+mount -t overlay overlay -o "lowerdir=image,upperdir=disk/upper,workdir=disk/work" root || exit 1
+top=
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+    top=/sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup)
+    mkdir "$top/waiting" && echo 0 > "$top/waiting/cgroup.procs" || exit 1
+    for name in $(cat "$top/cgroup.controllers"); do echo "+$name" > "$top/cgroup.subtree_control"; done
+fi
+while :; do
+    if [ -n "$top" ]; then
+        mkdir "$top/machine" || exit 1
+        /bin/sh -c 'echo 0 > "$0/cgroup.procs" && exec "$@"' "$top/machine" "$@"
+    else
+        "$@"
+    fi
+    [ $? -eq 133 ] || exit
+    [ -z "$top" ] || find "$top/machine" -depth -type d -exec rmdir {} +
+done
+"""
 # Its arguments: JOIN and JOIN's arguments. Prints the number of the process that becomes systemd-nspawn, and leaves it alone.
 DETACH = 'join=$1; shift; setsid /bin/sh -c "$join" sh "$@" > console.log 2>&1 < /dev/null & echo $!'
 

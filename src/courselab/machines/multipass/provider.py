@@ -1,0 +1,102 @@
+"""The provider `multipass`: virtual machines of Canonical's Multipass, on Linux, macOS and Windows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from courselab.errors import LabError, UsageError
+from courselab.machines.base import Availability, Machine, MachineSpec
+from courselab.machines.multipass import record
+from courselab.machines.multipass.command import Command
+from courselab.machines.multipass.failures import MultipassError
+from courselab.machines.multipass.host import Host
+from courselab.machines.multipass.keys import public_key
+from courselab.machines.multipass.launch import Waiting
+from courselab.machines.multipass.machine import MultipassMachine
+from courselab.machines.multipass.record import Record
+from courselab.machines.multipass.system import System
+from courselab.paths import Paths
+from courselab.progress import Progress, Silent
+
+_OLDEST = (1, 13)  # snapshots
+_RESERVED = "primary"  # Multipass shares the user's home with a machine of this name
+
+
+@dataclass(frozen=True)
+class MultipassProvider:
+    """Virtual machines. Of those that Multipass has, ours are the ones with a record; no other is ever touched."""
+
+    host: Host
+
+    @property
+    def name(self) -> str:
+        return "multipass"
+
+    def available(self) -> Availability:
+        """Whether its command is there, new enough, and its daemon answers this user."""
+        command = self.host.command
+        try:
+            version = command.version()
+            if not version.daemon:
+                return Availability(False, "Multipass's service does not answer.", command.system.restart)
+            if version.numbers < _OLDEST:
+                why = f"Multipass {version.client[:20]} is too old; 1.13 or newer is needed."
+                return Availability(False, why, f"{command.system.install} (or its upgrade)")
+            command.list()
+        except LabError as error:
+            return Availability(False, error.why or error.what, error.fix)
+        return Availability(True)
+
+    def prepare(self) -> None:
+        """The key; the image is fetched by Multipass with the first machine."""
+        public_key(self.host.folder / "key")
+
+    def create(self, spec: MachineSpec) -> MultipassMachine:
+        _check(spec)
+        found = record.load(self.host.folder, spec.name)
+        if found and found.spec != spec:
+            why = "It was made with other settings."
+            raise LabError(f"There already is another machine {spec.name}", why=why, fix="Delete it first.")
+        machine = MultipassMachine(spec.name, self.host)
+        if found and found.ready and self.host.glance.at(spec.name) is None:
+            found = None  # somebody purged it: made anew
+        elif not found:
+            self._refuse_a_stranger(spec.name)
+        if not found:
+            record.save(Record(spec), self.host.folder)
+        machine.start()
+        return machine
+
+    def get(self, name: str) -> MultipassMachine | None:
+        return MultipassMachine(name, self.host) if record.load(self.host.folder, name) else None
+
+    def list(self, lab: str | None = None) -> list[Machine]:
+        machines = [MultipassMachine(name, self.host) for name in record.names(self.host.folder)]
+        return [machine for machine in machines if lab is None or machine.spec.lab == lab]
+
+    def _refuse_a_stranger(self, name: str) -> None:
+        seen = self.host.glance.at(name, max_age_s=1.0)
+        if seen:
+            raise MultipassError(
+                f"Multipass already has a machine called {name}",
+                why=f"It is {seen.said.lower() or 'in no known state'}, and this course did not make it.",
+                fix=f"If you do not need it: `multipass delete --purge {name}`; then run the command again.",
+            )
+
+
+def multipass_provider(paths: Paths, progress: Progress, system: System | None = None) -> MultipassProvider:
+    """The provider for this computer."""
+    command = Command(system or System.here())
+    state, cache, recipe = paths.state, paths.cache, paths.infra / "multipass"
+    return MultipassProvider(Host.of(command, Waiting(), state=state, cache=cache, recipe=recipe, progress=progress or Silent()))
+
+
+def _check(spec: MachineSpec) -> None:
+    if not re.fullmatch(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", spec.name) or spec.name == _RESERVED:
+        why = f"Small letters, digits and dashes are, beginning with a letter; {_RESERVED!r} is Multipass's own."
+        raise UsageError(f"{spec.name!r} is no name for a machine", why=why)
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", spec.hostname):
+        raise UsageError(f"{spec.hostname!r} is no host name", why="Small letters, digits and dashes are.")
+    if spec.cpus < 1 or spec.memory_mib < 512 or spec.disk_gib < 1:
+        raise UsageError(f"{spec.name} is too small", why="Multipass needs at least 1 CPU, 512 MiB of memory and 1 GiB of disk.")
