@@ -1,7 +1,8 @@
 """Folders of the host in a virtual machine, by copying: Multipass's own mounts need a download in the machine and are off on Windows.
 
 A read-only folder goes in once, when the machine is made. A writable one is the learner's work: it goes in when the machine starts and
-before a shell if it changed, and comes back before a shell, a stop and a deletion. Of two versions of a file the newer one wins; nothing is deleted on either side.
+before a shell if it changed, and comes back before a shell, a stop and a deletion. Of two versions of a file the newer one wins; nothing
+is deleted on either side.
 """
 
 from __future__ import annotations
