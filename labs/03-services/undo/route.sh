@@ -1,3 +1,3 @@
 # on: server
 # user: student
-kubectl delete ingress/shop --namespace="$LAB_NAMESPACE"
+kubectl delete ingress/shop --ignore-not-found --namespace="$LAB_NAMESPACE"
