@@ -4,8 +4,9 @@
 # verdict: fail
 # diagnosis: bare-pods
 # Pods made by hand: nothing makes them again.
-kubectl delete deployment/web --namespace="$LAB_NAMESPACE"
+kubectl delete deployments,statefulsets,pods --all --namespace="$LAB_NAMESPACE"
+kubectl delete deployment/web --namespace=default --ignore-not-found
 for number in $(seq "$LAB_REPLICAS"); do
-    kubectl run "web-$number" --image=course/web:1 --namespace="$LAB_NAMESPACE"
+    kubectl run "shop-$number" --image=course/web:1 --namespace="$LAB_NAMESPACE"
 done
-kubectl wait pod/web-1 --for=condition=Ready --timeout=60s --namespace="$LAB_NAMESPACE"
+kubectl wait pod/shop-1 --for=condition=Ready --timeout=60s --namespace="$LAB_NAMESPACE"

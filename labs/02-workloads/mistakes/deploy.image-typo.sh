@@ -4,7 +4,8 @@
 # verdict: fail
 # diagnosis: image-name
 # Two letters of the image's name changed places.
-kubectl delete deployment/web --namespace="$LAB_NAMESPACE"
+kubectl delete deployments,statefulsets,pods --all --namespace="$LAB_NAMESPACE"
+kubectl delete deployment/web --namespace=default --ignore-not-found
 kubectl apply -f - <<YAML
 apiVersion: apps/v1
 kind: Deployment

@@ -4,7 +4,8 @@
 # verdict: fail
 # diagnosis: other-kind
 # Pods that come again, but of a StatefulSet.
-kubectl delete deployment/web --namespace="$LAB_NAMESPACE"
+kubectl delete deployments,statefulsets,pods --all --namespace="$LAB_NAMESPACE"
+kubectl delete deployment/web --namespace=default --ignore-not-found
 kubectl apply -f - <<YAML
 apiVersion: apps/v1
 kind: StatefulSet
@@ -13,7 +14,6 @@ metadata:
   namespace: $LAB_NAMESPACE
 spec:
   serviceName: web
-  replicas: $LAB_REPLICAS
   selector:
     matchLabels:
       app: web-set

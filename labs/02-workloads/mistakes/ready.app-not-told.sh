@@ -4,6 +4,5 @@
 # verdict: fail
 # diagnosis: app-port
 # The probe asks the right port, but nobody told the shop to listen there.
-kubectl delete events --all --namespace="$LAB_NAMESPACE"
 kubectl set env deployment/web WEB_PORT- --namespace="$LAB_NAMESPACE"
-until kubectl get events --field-selector=reason=Unhealthy --namespace="$LAB_NAMESPACE" | grep -q "Readiness probe failed"; do sleep 0.5; done
+until kubectl get events --field-selector=reason=Unhealthy --namespace="$LAB_NAMESPACE" | grep -q ":$LAB_PORT/readyz"; do sleep 0.5; done

@@ -4,7 +4,6 @@
 # verdict: fail
 # diagnosis: probe-port
 # The probe asks the port that the image listens on by itself, not the one that it was told.
-kubectl delete events --all --namespace="$LAB_NAMESPACE"
 kubectl patch deployment/web --namespace="$LAB_NAMESPACE" --patch-file=/dev/stdin <<YAML
 spec:
   template:
@@ -17,4 +16,4 @@ spec:
               port: 8080
             periodSeconds: 2
 YAML
-until kubectl get events --field-selector=reason=Unhealthy --namespace="$LAB_NAMESPACE" | grep -q "Readiness probe failed"; do sleep 0.5; done
+until kubectl get events --field-selector=reason=Unhealthy --namespace="$LAB_NAMESPACE" | grep -q ":8080/readyz"; do sleep 0.5; done

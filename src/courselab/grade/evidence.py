@@ -7,6 +7,8 @@ the bounds is cut and named in `trimmed`; what could not be had is named in `mis
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -188,8 +190,9 @@ def decode(data: bytes, name: str = "This document") -> Evidence:
 
 
 def save(evidence: Evidence, path: Path) -> None:
-    """Write the document to a file, atomically; private, because it shows a lab from inside."""
-    write_atomic(path, encode(evidence) + b"\n")
+    """Write the document to a file, atomically; private, because it shows a lab from inside. A name that ends with .gz packs it."""
+    data = encode(evidence) + b"\n"
+    write_atomic(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
 
 
 def load(path: Path) -> Evidence:
@@ -198,10 +201,15 @@ def load(path: Path) -> Evidence:
         if path.stat().st_size > _MAX_FILE_BYTES:
             why = f"It has more than {_MAX_FILE_BYTES >> 20} MiB."
             raise UsageError(f"{path} is too large for Evidence", why=why, fix="Is it the right file?")
-        data = path.read_bytes()
-    except OSError as unreadable:
+        data = _unpack(path) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as unreadable:
         raise UsageError(f"{path} cannot be read", why=str(unreadable), fix="Is it the right file?") from unreadable
     return decode(data, str(path))
+
+
+def _unpack(path: Path) -> bytes:
+    with gzip.open(path) as file:
+        return file.read(_MAX_FILE_BYTES)
 
 
 def evidence_schema() -> dict[str, Any]:

@@ -29,6 +29,7 @@ from courselab.grade.world import World, title_of, uid_of
 OBJECTS_EXPLAINED = 6
 STARTING_S = 30.0  # K3s that became active less than this ago may still be opening its API
 JUST_CHANGED_S = 5.0
+UNIT_LOG_LINES = 5
 _PROBED_KINDS = frozenset({"Ingress", "Service", "ConfigMap", "Secret", "NetworkPolicy", "Deployment"})
 
 
@@ -253,7 +254,8 @@ class _Judge:
                 state = f"unit {name} on machine {machine}: {unit.active} ({unit.sub})"
                 restarts = f", restarted {unit.restarts} times" if unit.restarts else ""
                 ended = f", ended with code {unit.exit_code}" if unit.exit_code else ""
-                lines += [f"{state}{restarts}{ended}", *(f"log: {line}" for line in unit.log[-5:])]
+                telling = [line for line in unit.log if "remains running after unit stopped" not in line]
+                lines += [f"{state}{restarts}{ended}", *(f"log: {line}" for line in telling[-UNIT_LOG_LINES:])]
         return lines
 
 

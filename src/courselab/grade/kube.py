@@ -182,7 +182,7 @@ class Api:
             data = self._read(response, limit_bytes)
         except _HUNG_UP as down:
             connection.close()
-            raise ApiDown("The Kubernetes API hung up", why=str(down)) from down
+            raise ApiDown("The Kubernetes API hung up", why=_reason(down)) from down
         except BaseException:
             connection.close()
             raise
@@ -207,7 +207,7 @@ class Api:
                     return
                 yield _json(line)
         except (OSError, http.client.HTTPException, ValueError) as broken:
-            raise ApiDown("The Kubernetes API stopped telling of changes", why=str(broken)) from broken
+            raise ApiDown("The Kubernetes API stopped telling of changes", why=_reason(broken)) from broken
         finally:
             connection.close()
 
@@ -255,7 +255,7 @@ class Api:
             raise ApiDown("Something else than this lab's cluster answers", why=f"Its certificate is not the lab's: {unknown}") from unknown
         except OSError as down:
             connection.close()
-            raise ApiDown(f"The Kubernetes API at {access.host}:{access.port} does not answer", why=str(down)) from down
+            raise ApiDown(f"The Kubernetes API at {access.host}:{access.port} does not answer", why=_reason(down)) from down
         connection.sock.settimeout(timeout_s)
         return connection
 
@@ -275,14 +275,14 @@ class Api:
         except _HUNG_UP:
             raise
         except (OSError, http.client.HTTPException) as down:
-            raise ApiDown("The Kubernetes API does not answer", why=str(down) or type(down).__name__) from down
+            raise ApiDown("The Kubernetes API does not answer", why=_reason(down)) from down
 
     @staticmethod
     def _read(response: http.client.HTTPResponse, limit_bytes: int) -> bytes:
         try:
             data = response.read(limit_bytes + 1)
         except (OSError, http.client.HTTPException) as down:
-            raise ApiDown("The Kubernetes API stopped in the middle of an answer", why=str(down)) from down
+            raise ApiDown("The Kubernetes API stopped in the middle of an answer", why=_reason(down)) from down
         if len(data) > limit_bytes:
             raise ApiDown("The Kubernetes API's answer is too large", why=f"It has more than {limit_bytes >> 20} MiB.")
         return data
@@ -299,6 +299,14 @@ class _NamedHTTPSConnection(http.client.HTTPSConnection):
         http.client.HTTPConnection.connect(self)
         assert self._access.context is not None
         self.sock = self._access.context.wrap_socket(self.sock, server_hostname=self._access.server_name)
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, in words: "Connection refused" and not "[Errno 111] Connection refused"."""
+    if isinstance(error, TimeoutError):
+        return "No answer came in time."
+    said = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    return f"{said.rstrip('.')}."
 
 
 def _json(data: bytes) -> Obj:

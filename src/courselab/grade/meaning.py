@@ -31,6 +31,15 @@ def parse_quantity(value: Any) -> Decimal | None:
     return Decimal(found[1]) * _SUFFIXES[found[2]]
 
 
+def readable(quantity: str) -> str:
+    """A quantity of bytes in the largest unit in which it is at least 1: "24684084Ki" is about "23.5Gi"."""
+    value = parse_quantity(quantity)
+    if value is None or not quantity.endswith("i"):
+        return quantity
+    unit = next((unit for unit in ("Ti", "Gi", "Mi", "Ki") if value >= _SUFFIXES[unit]), "Ki")
+    return f"{float(value / _SUFFIXES[unit]):.1f}".removesuffix(".0") + unit
+
+
 def parse_duration(value: Any) -> float | None:
     """A Go duration ("1m30s") or a number of seconds, in seconds; None if it is none."""
     if isinstance(value, bool):

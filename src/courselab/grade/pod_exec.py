@@ -45,7 +45,7 @@ def exec_in_pod(api: Api, namespace: str, pod: str, argv: Sequence[str], *, cont
         )
         return _read(socket, argv, ends)
     except websocket.WebSocketBadStatusException as refused:
-        why = str(getattr(refused, "resp_body", b"") or refused)[:300]
+        why = _message(getattr(refused, "resp_body", None)) or str(refused)[:300]
         raise ExecFailed(f"`{argv[0]}` could not be run in pod {pod}", why=why) from refused
     except websocket.WebSocketTimeoutException as late:
         raise ExecFailed(f"`{argv[0]}` did not end in pod {pod} within {timeout_s:g} s") from late
@@ -69,6 +69,14 @@ def _read(socket: Any, argv: Sequence[str], ends: float) -> Completed:
             truncated |= len(data) > room
             streams[stream] += data[:room]
     return Completed(tuple(argv), _exit_code(streams[_STATUS], argv), streams[_STDOUT], streams[_STDERR], truncated)
+
+
+def _message(body: Any) -> str:
+    """What the API says in an answer that refuses."""
+    try:
+        return text(json.loads(body or b""), "message")[:300]
+    except ValueError:
+        return ""
 
 
 def _exit_code(status: bytes, argv: Sequence[str]) -> int:

@@ -26,7 +26,7 @@ _WEB_PACKAGES = ("busybox-static",)
 _TOOLS_PACKAGES = ("busybox-static", "curl", "bind9-dnsutils", "openssl", "netcat-openbsd", "ca-certificates")
 # The real programs. dig brings 30 MB of character tables that it never opens (its library for XML links them); a look-alike
 # would save them and differ where a learner copies a line from elsewhere.
-_TOOLS_PROGRAMS = ("/usr/bin/curl", "/usr/bin/dig", "/usr/bin/host", "/usr/bin/openssl", "/bin/nc.openbsd")
+_TOOLS_PROGRAMS = ("/usr/bin/curl", "/usr/bin/dig", "/usr/bin/host", "/usr/bin/nslookup", "/usr/bin/openssl", "/bin/nc.openbsd")
 # Applets that a learner would try in a container; busybox itself knows more.
 _APPLETS = """
 awk base64 basename cat chmod chown clear cmp cp cut date dd df diff dirname du echo env expr false find free getopt

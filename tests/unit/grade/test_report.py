@@ -122,7 +122,7 @@ def test_part_of_a_point() -> None:
 def test_what_strangers_wrote_cannot_take_over_the_screen() -> None:
     nasty = "\x1b[2J\x1b]0;owned\x07a\u202eb\nline two\x9b31m" + "x" * 10_000
     found = report(
-        [Judged("02.deploy", VerdictName.FAIL, message=nasty, actual=nasty, expected="[bold]x[/bold]", why=(nasty,), next=nasty)]
+        [Judged("02.deploy", VerdictName.FAIL, message=nasty, actual=f"a{nasty}", expected="[bold]x[/bold]", why=(nasty,), next=nasty)]
     )
     out = screen(found)
     for text in (out, json.dumps(found.to_json(), ensure_ascii=False)):

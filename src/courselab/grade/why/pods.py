@@ -6,7 +6,8 @@ from typing import Any
 
 from courselab.grade.dig import Obj, dig, number, rows, table, text, texts
 from courselab.grade.match import nearest
-from courselab.grade.meaning import parse_image
+from courselab.grade.meaning import parse_image, readable
+from courselab.grade.selectors import describe
 from courselab.grade.settle import is_true
 from courselab.grade.why.walk import Walk, short
 from courselab.grade.world import World, event_count, is_dying, name_of, namespace_of, title_of, unix_time
@@ -16,7 +17,7 @@ CRASHES_LASTING = 2  # this often, and a crash is no accident of starting any mo
 PROBE_FAILURES_LASTING = 3
 PROBE_SECONDS_LASTING = 10
 _EXIT_CODES = {126: " (its command may not be executed)", 137: " (killed)", 139: " (segmentation fault)", 143: " (asked to stop)"}
-_SYSTEM_IMAGES = ("rancher/", "registry.k8s.io/", "docker.io/rancher/", "docker.io/library/pause")
+_SYSTEM_IMAGES = ("rancher/", "k3s-standin/", "registry.k8s.io/", "docker.io/rancher/", "docker.io/k3s-standin/", "docker.io/library/pause")
 
 
 def pod(walk: Walk, obj: Obj) -> None:
@@ -63,14 +64,12 @@ def _node_state(world: World, name: str) -> str:
 
 
 def _unscheduled(walk: Walk, obj: Obj, base: dict[str, str]) -> None:
-    for condition in rows(obj, "status", "conditions"):
-        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            message = text(condition, "message")
-            walk.signal("pod", text(condition, "reason"), message, **_asked(walk.world, obj, message), **base)
-            if "PersistentVolumeClaim" in message:
-                _claims(walk, obj)
-            return
-    walk.signal("pod", "Pending", **base)
+    refused = [one for one in rows(obj, "status", "conditions") if one.get("type") == "PodScheduled" and one.get("status") == "False"]
+    for condition in refused[:1]:
+        message = text(condition, "message")
+        walk.signal("pod", text(condition, "reason"), message, **_asked(walk.world, obj, message), **base)
+    if not _claims(walk, obj) and not refused:
+        walk.signal("pod", "Pending", **base)
 
 
 def _asked(world: World, obj: Obj, message: str) -> dict[str, str]:
@@ -79,14 +78,16 @@ def _asked(world: World, obj: Obj, message: str) -> dict[str, str]:
     resource = next((name for name in ("memory", "cpu", "ephemeral-storage") if f"Insufficient {name}" in message), "")
     containers = rows(spec, "containers")
     asked = [text(container, "resources", "requests", resource) for container in containers]
-    has = [text(node, "status", "allocatable", resource) for node in world.objects("Node")] if resource else []
-    selector = {**table(spec, "nodeSelector"), **({"(affinity)": "…"} if dig(spec, "affinity", "nodeAffinity") else {})}
+    has = [readable(text(node, "status", "allocatable", resource)) for node in world.objects("Node")] if resource else []
+    wanted = [describe(table(spec, "nodeSelector"))] if table(spec, "nodeSelector") else []
+    affinity = table(spec, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
+    wanted += [describe(term) for term in rows(affinity, "nodeSelectorTerms")]
     ports = [number(port, "hostPort") for container in containers for port in rows(container, "ports") if port.get("hostPort")]
     holder = _port_holder(world, obj, ports)
     return {
         "asked": " + ".join(filter(None, asked)) or "more than that",
         "node_has": f", the node has {', '.join(filter(None, has))} in all" if any(has) else "",
-        "node_selector": ", ".join(f"{key}={value}" for key, value in selector.items()),
+        "node_selector": " or ".join(wanted) or "none that it has",
         "port_holder": f": {holder} holds port {', '.join(map(str, ports))}" if holder else "",
     }
 
@@ -101,11 +102,14 @@ def _port_holder(world: World, obj: Obj, ports: list[int]) -> str:
     return ""
 
 
-def _claims(walk: Walk, obj: Obj) -> None:
+def _claims(walk: Walk, obj: Obj) -> int:
+    """Go on to the pod's PersistentVolumeClaims; returns how many causes they have."""
+    found_causes = 0
     for volume in rows(obj, "spec", "volumes"):
         found = walk.world.find("PersistentVolumeClaim", text(volume, "persistentVolumeClaim", "claimName"), namespace_of(obj))
         if found:
-            walk.into(found)
+            found_causes += walk.into(found)
+    return found_causes
 
 
 # Containers ------------------------------------------------------------------------------------------------------------------
@@ -208,7 +212,7 @@ def _crash(walk: Walk, obj: Obj, spec: Obj, status: Obj, base: dict[str, str]) -
     fields: dict[str, Any] = {
         **base,
         "log": lines,
-        "restarts": restarts,
+        "again": f" and was restarted {restarts} time{'s' if restarts > 1 else ''}" if restarts else "",
         "exit_code": f"{code}{_meaning(code)}",
         "memory_limit": text(spec, "resources", "limits", "memory") or "its node",
         # The first crash may be an accident of starting; a second one is not.

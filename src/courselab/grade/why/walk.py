@@ -12,6 +12,7 @@ from courselab.grade.why.rules import RULES, Rule
 from courselab.grade.world import World, event_count, title_of, uid_of
 
 MESSAGE_CHARACTERS = 240
+PART_CHARACTERS = 160
 MOST_CAUSES = 4
 LOG_LINES_SHOWN = 3
 
@@ -89,7 +90,15 @@ class Walk:
         for rule in RULES:
             found = rule.fits(where, reason, message)
             if found is not None:
-                self._add(rule, {"reason": reason, "message": short(message), **fields, **found})
+                self._add(
+                    rule,
+                    {
+                        "reason": reason,
+                        "message": short(message),
+                        **fields,
+                        **{key: short(part, PART_CHARACTERS) for key, part in found.items()},
+                    },
+                )
                 return True
         return False
 
@@ -117,7 +126,7 @@ class Walk:
 
 def fill(template: str, fields: Mapping[str, Any]) -> str:
     """The template with {name} replaced; names that are not known become empty."""
-    return re.sub(r"\{(\w+)\}", lambda found: str(fields.get(found[1]) or ""), template).strip()
+    return re.sub(r"\{(\w+)\}", lambda found: str(fields.get(found[1], "")), template).strip()
 
 
 def short(message: str, limit: int = MESSAGE_CHARACTERS) -> str:
