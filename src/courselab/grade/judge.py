@@ -21,7 +21,7 @@ from courselab.grade.inject import call
 from courselab.grade.nodes import Nodes, ProbeNotRun, Probes
 from courselab.grade.record import NotCollected, Record
 from courselab.grade.redacted import SecretText, is_redacted
-from courselab.grade.settle import settling
+from courselab.grade.settle import leaving, settling
 from courselab.grade.verdict import Judged, Trouble, VerdictName
 from courselab.grade.why import explain
 from courselab.grade.world import World, title_of, uid_of
@@ -132,12 +132,12 @@ class _Judge:
 
     def _passed(self, check: CheckFunction, outcome: _Outcome) -> Judged:
         """A pass, unless an object on which it stands is about to become another."""
-        waits_for = next(filter(None, (settling(self._world, obj) for obj in outcome.record.objects)), "") if check.mark.settled else ""
-        waits_for = waits_for or self._unsettled_unit(outcome.record)
-        if not waits_for:
-            return self._judged(check, outcome, VerdictName.PASS, credit=1.0)
-        failure = Failure(waits_for, expected="a state that lasts", actual=waits_for)
-        return self._failed(check, outcome, failure)
+        for obj in outcome.record.objects if check.mark.settled else []:
+            if waits_for := leaving(self._world, obj):
+                return self._failed(check, outcome, Failure(waits_for, expected="a state that lasts", actual=waits_for, about=obj))
+        if waits_for := self._unsettled_unit(outcome.record):
+            return self._failed(check, outcome, Failure(waits_for, expected="a state that lasts", actual=waits_for))
+        return self._judged(check, outcome, VerdictName.PASS, credit=1.0)
 
     def _failed(self, check: CheckFunction, outcome: _Outcome, failure: Failure) -> Judged:
         why = explain(self._world, *self._subjects(outcome.record, failure))

@@ -21,7 +21,7 @@ from courselab.grade.cluster import Cluster
 from courselab.grade.dig import Obj
 from courselab.grade.evidence import load
 from courselab.grade.judge import params_of
-from courselab.grade.nodes import Nodes, Probes
+from courselab.grade.nodes import Nodes, ProbeNotRun, Probes
 from courselab.grade.record import Record
 from courselab.grade.why import explain
 from courselab.grade.world import World
@@ -78,6 +78,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     missing = [id for id, _ in set(_needs(item)) & item.config.stash[_FAILED]]
     if missing:
         pytest.skip(f"needs {', '.join(sorted(missing))} first")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call() -> Generator[None, Any, Any]:
+    """A check that reads an experiment which this Evidence does not have is skipped."""
+    try:
+        return (yield)
+    except ProbeNotRun as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.hookimpl(wrapper=True)

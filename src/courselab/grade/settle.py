@@ -7,6 +7,8 @@ from collections.abc import Callable
 from courselab.grade.dig import Obj, dig, number, rows, table, text
 from courselab.grade.world import World, is_dying, name_of, namespace_of, title_of
 
+_ROLLED_OUT = ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet")
+
 
 def settling(world: World, obj: Obj) -> str:
     """What an object is in the middle of, as a sentence; "" if it has settled."""
@@ -19,9 +21,18 @@ def settling(world: World, obj: Obj) -> str:
     return f"{title_of(obj)} {found}" if found else ""
 
 
+def leaving(world: World, obj: Obj) -> str:
+    """Like settling, but only what makes the present state one that will not last: a rollout, a deletion, a change not yet noticed.
+
+    A Service without its address or a pod that is starting is on its way too, yet what a check found of it stays true.
+    """
+    lasts = not is_dying(obj) and not _behind(obj) and text(obj, "kind") not in _ROLLED_OUT
+    return "" if lasts else settling(world, obj)
+
+
 def _behind(obj: Obj) -> bool:
     """Whether the controller has not seen the newest spec. Kinds without observedGeneration are never behind."""
-    if text(obj, "kind") not in ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"):
+    if text(obj, "kind") not in _ROLLED_OUT:
         return False
     return number(obj, "metadata", "generation") > number(obj, "status", "observedGeneration")
 

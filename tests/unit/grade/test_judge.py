@@ -23,6 +23,7 @@ from tests.unit.grade.builders import (
     obj,
     pod,
     replica_set,
+    service,
     waiting,
 )
 
@@ -99,6 +100,22 @@ def test_a_dying_object_does_not_pass() -> None:
     web = deployment()
     web["metadata"]["deletionTimestamp"] = "2026-11-24T10:00:00Z"
     assert "is being deleted" in one(evidence(web)).waits_for
+
+
+def test_what_is_still_coming_does_not_hold_back_what_is_right_already() -> None:
+    @check("02.service", reads=["Service", "Ingress"])
+    def found(cluster: Any) -> None:
+        cluster.get("Service", "web", namespace="shop")
+        cluster.get("Ingress", "web", namespace="shop")
+
+    coming = [
+        service(selector={}, spec={"type": "LoadBalancer"}),
+        obj("IngressClass", "traefik", spec={}),
+        obj("Ingress", "web", spec={"ingressClassName": "traefik"}, status={}),
+    ]
+    assert one(evidence(coming), found).passed
+    coming[0]["metadata"]["deletionTimestamp"] = "2026-11-24T10:00:00Z"
+    assert "Service web is being deleted" in one(evidence(coming), found).waits_for
 
 
 def test_old_pods_that_still_answer_do_not_hide_a_rollout_that_is_stuck() -> None:

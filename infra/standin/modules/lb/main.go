@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"log"
 	"net"
@@ -15,6 +16,7 @@ import (
 
 const (
 	connectWithin = 10 * time.Second
+	refusedFor    = 2 * time.Second
 	udpIdle       = 60 * time.Second
 )
 
@@ -50,7 +52,7 @@ func serveTCP(listen, target string) {
 
 func passTCP(client *net.TCPConn, target string) {
 	defer client.Close()
-	connection, err := net.DialTimeout("tcp", target, connectWithin)
+	connection, err := dial(target)
 	if err != nil {
 		log.Print(err)
 		client.SetLinger(0) // the client sees a reset, as it would without us
@@ -67,6 +69,16 @@ func passTCP(client *net.TCPConn, target string) {
 	io.Copy(client, server)
 	client.CloseWrite()
 	<-sent
+}
+
+// dial connects to the Service; kube-proxy may learn of its pods a moment after the Service has an address.
+func dial(target string) (net.Conn, error) {
+	for until := time.Now().Add(refusedFor); ; time.Sleep(100 * time.Millisecond) {
+		connection, err := net.DialTimeout("tcp", target, connectWithin)
+		if !errors.Is(err, syscall.ECONNREFUSED) || time.Now().After(until) {
+			return connection, err
+		}
+	}
 }
 
 func serveUDP(listen, target string) {

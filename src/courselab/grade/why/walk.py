@@ -9,7 +9,7 @@ from typing import Any
 
 from courselab.grade.dig import Obj, text
 from courselab.grade.why.rules import RULES, Rule
-from courselab.grade.world import World, event_count, title_of, uid_of
+from courselab.grade.world import World, event_count, is_dying, title_of, uid_of
 
 MESSAGE_CHARACTERS = 240
 PART_CHARACTERS = 160
@@ -76,7 +76,8 @@ class Walk:
         before, kind = len(self.causes), text(obj, "kind")
         key = uid_of(obj) or f"{kind}/{title_of(obj)}"
         walker = self.walkers.get(kind)
-        if walker is None or key in self.seen or len(self.causes) >= MOST_CAUSES:
+        going = is_dying(obj) and kind != "Pod"  # what is wrong with it does not matter any more
+        if walker is None or going or key in self.seen or len(self.causes) >= MOST_CAUSES:
             return 0
         self.seen.add(key)
         walker(Walk(self.world, self.walkers, (*self.chain, title_of(obj)), self.causes, self.seen), obj)
