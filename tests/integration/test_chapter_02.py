@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Generator
 from pathlib import Path
 
@@ -87,7 +88,7 @@ def test_the_machine_is_what_k3s_would_leave(lab: LabCommand) -> None:
     assert host.file("/home/student/.kube/config").user == "student"
     assert host.socket("tcp://6443").is_listening
     assert host.user("student").exists
-    assert "k3s version v" in host.check_output("k3s --version")
+    assert re.match(r"(k3s|stand-in) version v1\.", host.check_output("k3s --version"))
 
 
 def test_the_learners_files_are_on_both_sides_and_survive_reset(lab: LabCommand) -> None:
@@ -120,8 +121,6 @@ def test_a_typical_mistake_is_recognised(lab: LabCommand, mistake: Script) -> No
     report = json.loads(lab.run("check", CHAPTER, "--json", "--no-disturb").stdout)
     check = next(check for check in report["checks"] if check["id"] == f"{CHAPTER}.{mistake.task}")
     assert (check["verdict"], check["diagnosis"]) == (mistake.verdict, mistake.diagnosis), check
-    undo = next(script for script in read_scripts(LAB, "undo") if script.task == mistake.task)
-    run_script(lab, undo)
 
 
 class Shell(testinfra.backend.base.BaseBackend):

@@ -326,6 +326,30 @@ def test_a_machine_switched_off_with_files_in_it_is_started_once_more_to_save_th
     assert fake.verbs().index("start") < fake.verbs().index("delete")
 
 
+def test_files_are_copied_in_again_only_when_they_changed(tmp_path: Path, fake: FakeMultipass) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    machine = provider(tmp_path, fake).create(spec(mounts=(Mount(work, "/home/student/work", writable=True),)))
+    fake.calls.clear()
+    machine.shell_argv(["kubectl", "get", "pods"])
+    assert "exec" not in fake.verbs()
+    (work / "new.yaml").write_text("a: 1\n")
+    machine.shell_argv(["kubectl", "apply", "-f", "work/new.yaml"])
+    assert fake.verbs().count("exec") == 1
+
+
+def test_files_that_are_too_large_keep_nobody_from_a_shell_or_from_stopping(tmp_path: Path, fake: FakeMultipass) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    machine = provider(tmp_path, fake).create(spec(mounts=(Mount(work, "/home/student/work", writable=True),)))
+    fake.inside = lambda words, data: done(1, err="the files have 99999999 bytes\n\ncourselab-ended 1\n")
+    assert machine.shell_argv()[:2] == ["multipass", "exec"]
+    with pytest.raises(LabError, match="could not be copied"):
+        machine.delete()
+    machine.stop()
+    assert fake.states == {"k3s-02-server": "Stopped"}
+
+
 def test_the_first_launch_is_alone_and_then_at_most_three_are() -> None:
     turns, lock, running, most, order = Turns(), threading.Lock(), [0], [0], []
     all_in = threading.Semaphore(0)

@@ -206,10 +206,12 @@ def test_packaged_components_are_laid_out_unless_disabled_or_skipped(root: Path,
 def test_packaged_manifests_use_the_images_that_are_built() -> None:
     text = "".join(path.read_text() for path in (standin_path.SOURCE / "manifests").glob("*.yaml"))
     for image in recipe.pod_images(standin_path.SOURCE / "modules"):
-        assert image.program == "pause" or f"docker.io/{image.name}" in text, image.name
+        assert image.program in ("pause", "lb") or f"docker.io/{image.name}" in text, image.name
 
 
-def test_the_sandbox_image_is_the_one_that_is_built() -> None:
-    from standin import containers
+def test_images_that_the_supervisor_names_are_those_that_are_built() -> None:
+    from standin import containers, servicelb
 
-    assert containers.PAUSE in {f"docker.io/{image.name}" for image in recipe.pod_images(standin_path.SOURCE / "modules")}
+    assert {containers.PAUSE, servicelb.IMAGE} <= {
+        f"docker.io/{image.name}" for image in recipe.pod_images(standin_path.SOURCE / "modules")
+    }

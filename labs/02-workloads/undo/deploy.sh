@@ -1,3 +1,3 @@
 # on: server
 # user: student
-kubectl delete deployment/web --namespace="$LAB_NAMESPACE"
+kubectl delete deployment/web --ignore-not-found --namespace="$LAB_NAMESPACE"

@@ -4,7 +4,7 @@
 # verdict: fail
 # diagnosis: ingress-namespace
 # The Ingress stands in another namespace than the Service.
-kubectl delete ingress/shop --namespace="$LAB_NAMESPACE"
+kubectl delete ingress/shop --ignore-not-found --namespace="$LAB_NAMESPACE"
 kubectl apply -f - <<YAML
 apiVersion: networking.k8s.io/v1
 kind: Ingress

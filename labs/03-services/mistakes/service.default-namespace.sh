@@ -4,7 +4,7 @@
 # verdict: fail
 # diagnosis: other-namespace
 # The right Service, and the namespace forgotten.
-kubectl delete service/shop --namespace="$LAB_NAMESPACE"
+kubectl delete service/shop --ignore-not-found --namespace="$LAB_NAMESPACE"
 kubectl apply -f - <<YAML
 apiVersion: v1
 kind: Service

@@ -1,3 +1,3 @@
 # on: server
 # user: student
-kubectl delete ingress/cart service/cart --namespace="$LAB_NAMESPACE"
+kubectl delete ingress/cart service/cart --ignore-not-found --namespace="$LAB_NAMESPACE"

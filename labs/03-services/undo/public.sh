@@ -1,3 +1,3 @@
 # on: server
 # user: student
-kubectl delete service/shop-public --namespace="$LAB_NAMESPACE"
+kubectl delete service/shop-public --ignore-not-found --namespace="$LAB_NAMESPACE"

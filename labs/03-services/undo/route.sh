@@ -1,3 +1,5 @@
 # on: server
 # user: student
-kubectl delete ingress/shop --namespace="$LAB_NAMESPACE"
+# Also where a mistake may have put it.
+kubectl delete ingress/shop --ignore-not-found --namespace="$LAB_NAMESPACE"
+kubectl delete ingress/shop --ignore-not-found --namespace=default

@@ -1,3 +1,5 @@
 # on: server
 # user: student
-kubectl delete service/shop --namespace="$LAB_NAMESPACE"
+# Also where a mistake may have put it.
+kubectl delete service/shop --ignore-not-found --namespace="$LAB_NAMESPACE"
+kubectl delete service/shop --ignore-not-found --namespace=default

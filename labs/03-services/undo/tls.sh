@@ -1,4 +1,4 @@
 # on: server
 # user: student
-kubectl patch ingress/shop --type=json --patch='[{"op": "remove", "path": "/spec/tls"}]' --namespace="$LAB_NAMESPACE"
-kubectl delete secret/shop-tls --namespace="$LAB_NAMESPACE"
+kubectl patch ingress/shop --namespace="$LAB_NAMESPACE" --patch='{"spec": {"tls": null}}'
+kubectl delete secret/shop-tls secret/shop-files --ignore-not-found --namespace="$LAB_NAMESPACE"

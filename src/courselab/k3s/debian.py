@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import posixpath
 import re
+import shutil
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from courselab.errors import LabError
 from courselab.k3s.oci import File
 from courselab.process import run
 
-_DOWNLOAD_S = 300
+DOWNLOAD_S = 300
+WRITABLE = ("lists/partial", "archives/partial")
+INSTALL = ("install", "--yes", "--download-only", "--no-install-recommends")
 _UNPACK_S = 60
 _LINK_LIMIT = 20
 _TOP_FOLDERS = re.compile(r"^/(bin|sbin|lib|lib64)/")
@@ -21,31 +24,37 @@ _PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 2, 3
 _DT_NEEDED, _DT_STRTAB = 1, 5
 
 
+def can_download() -> bool:
+    """Whether this computer has the programs that `download` uses: every Debian and Ubuntu, no other system."""
+    return all(shutil.which(program) for program in ("apt-get", "dpkg-deb"))
+
+
 def download(packages: Iterable[str], arch: str, scratch: Path) -> Packages:
     """Fetch `packages` with all they depend on for `arch`, from where this computer's apt gets its own, and unpack them in `scratch`.
 
     Needs no root and changes nothing of this computer's. Raises LabError if a package cannot be had.
     """
-    apt = _private_apt(scratch, arch)
+    for folder in WRITABLE:
+        (scratch / folder).mkdir(parents=True)
+    (scratch / "status").touch()
+    apt = private_apt(scratch, arch)
     fix = "Check the network and this computer's apt sources (`apt-get update`), then run the command again."
-    run([*apt, "update"], timeout_s=_DOWNLOAD_S).check("The list of Debian packages could not be fetched", fix=fix)
-    install = [*apt, "install", "--yes", "--download-only", "--no-install-recommends", *packages]
-    run(install, timeout_s=_DOWNLOAD_S).check("The programs for the lab images could not be downloaded", fix=fix)
+    run([*apt, "update"], timeout_s=DOWNLOAD_S).check("The list of Debian packages could not be fetched", fix=fix)
+    run([*apt, *INSTALL, *packages], timeout_s=DOWNLOAD_S).check("The programs for the lab images could not be downloaded", fix=fix)
     root = scratch / "root"
     for archive in sorted((scratch / "archives").glob("*.deb")):
         run(["dpkg-deb", "--extract", str(archive), str(root)], timeout_s=_UNPACK_S).check(f"{archive.name} could not be unpacked", fix=fix)
     return Packages(root, arch)
 
 
-def _private_apt(scratch: Path, arch: str) -> Sequence[str]:
-    """An apt-get with this computer's sources, and everything it writes in `scratch`."""
-    for folder in ("lists/partial", "archives/partial"):
-        (scratch / folder).mkdir(parents=True)
-    status = scratch / "status"  # nothing is installed: every dependency is fetched
-    status.touch()
+def private_apt(scratch: PurePath, arch: str) -> Sequence[str]:
+    """An apt-get with its computer's sources that writes only in `scratch`, where WRITABLE and an empty file `status` must be.
+
+    Empty, because then nothing is installed and every dependency is fetched.
+    """
     options = {
         "Dir::State::lists": scratch / "lists",
-        "Dir::State::status": status,
+        "Dir::State::status": scratch / "status",
         "Dir::State::extended_states": scratch / "extended_states",
         "Dir::Cache::archives": scratch / "archives",
         "Dir::Cache::pkgcache": "",
@@ -71,11 +80,7 @@ class Packages:
         """What the file at `path` holds. Raises LabError if no package brought it."""
         file = self._find(path)
         if file is None:
-            raise LabError(
-                f"No package brought {path}",
-                why="The packages of this computer's Debian or Ubuntu are not as this course expects.",
-                fix="Report this, with the name and version of your system.",
-            )
+            raise missing(path)
         return file.read_bytes()
 
     def below(self, folder: str) -> list[str]:
@@ -96,6 +101,15 @@ class Packages:
                 return None
             path = linked_to
         return None
+
+
+def missing(path: str) -> LabError:
+    """The error for a file that should have been in a package."""
+    return LabError(
+        f"No package brought {path}",
+        why="The packages of this Debian or Ubuntu are not as this course expects.",
+        fix="Report this, with the name and version of your system.",
+    )
 
 
 def program_files(packages: Packages, programs: Iterable[str]) -> Iterator[File]:

@@ -16,6 +16,8 @@ from courselab.paths import Paths
 from courselab.process import run
 from courselab.progress import Progress
 
+Fetch = Callable[[Sequence[str], str, Path], debian.Packages]
+
 NAMES = ("course/web:1", "course/web:2", "course/tools:1")
 
 _ETA_S = 25.0
@@ -37,11 +39,19 @@ xargs yes
 """
 
 
-def lab_images(paths: Paths, names: Sequence[str], arch: str, progress: Progress, *, go: Callable[[], Path] | None = None) -> list[Path]:
+def lab_images(
+    paths: Paths,
+    names: Sequence[str],
+    arch: str,
+    progress: Progress,
+    *,
+    go: Callable[[], Path] | None = None,
+    fetch: Fetch = debian.download,
+) -> list[Path]:
     """The archives of the images `names` for `arch` (amd64, arm64), in that order; those not in the cache are made.
 
     `go` finds the Go command, if it is not to be the one that builds the stand-in; it is needed only if something must be built.
-    Raises UsageError for a name the course does not have, LabError if an image cannot be made.
+    `fetch` gets Debian packages for an architecture, with a scratch folder to unpack them in. Raises UsageError for a name the course does not have, LabError if an image cannot be made.
     """
     for name in names:
         if name not in NAMES:
@@ -52,7 +62,7 @@ def lab_images(paths: Paths, names: Sequence[str], arch: str, progress: Progress
             why=f"They are made for {' and '.join(oci.ARCHITECTURES)}.",
             fix="Use a computer with a 64-bit Intel, AMD or Arm processor and a 64-bit system.",
         )
-    maker = _Maker(paths, arch, go or (lambda: go_command(paths, progress)))
+    maker = _Maker(paths, arch, go or (lambda: go_command(paths, progress)), fetch)
     for kind in sorted({_kind(name) for name in names if not maker.path(name).is_file()}):
         with progress.stage("Lab images", f"{kind}, made once", eta_s=_ETA_S):
             maker.make(kind)
@@ -62,11 +72,12 @@ def lab_images(paths: Paths, names: Sequence[str], arch: str, progress: Progress
 class _Maker:
     """Makes the images for one architecture and keeps them in the cache."""
 
-    def __init__(self, paths: Paths, arch: str, go: Callable[[], Path]) -> None:
+    def __init__(self, paths: Paths, arch: str, go: Callable[[], Path], fetch: Fetch) -> None:
         self._source = paths.infra / "images"
         self._cache = paths.cache
         self._arch = arch
         self._go = go
+        self._fetch = fetch
 
     def path(self, name: str) -> Path:
         """Where the archive of an image is, or will be; another place as soon as anything it is made of changes."""
@@ -85,11 +96,11 @@ class _Maker:
 
     def _web(self, scratch: Path) -> list[Entry]:
         binary = self._build(self._source / "web", scratch / "web")
-        packages = debian.download(_WEB_PACKAGES, self._arch, scratch)
+        packages = self._fetch(_WEB_PACKAGES, self._arch, scratch)
         return [*_base(packages), File("/usr/bin/web", binary, mode=0o755)]
 
     def _tools(self, scratch: Path) -> list[Entry]:
-        packages = debian.download(_TOOLS_PACKAGES, self._arch, scratch)
+        packages = self._fetch(_TOOLS_PACKAGES, self._arch, scratch)
         certificates = b"".join(packages.read(path) for path in packages.below("/usr/share/ca-certificates"))
         return [
             *_base(packages),

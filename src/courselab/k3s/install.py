@@ -18,7 +18,7 @@ from courselab.machines import Machine
 BINARY = "/usr/local/bin/k3s"
 CONFIG = "/etc/rancher/k3s/config.yaml"
 IMAGES = "/var/lib/rancher/k3s/agent/images"
-_START_S = 120.0
+_START_S = 300.0
 _CAP_SYS_RESOURCE = 1 << 24
 _CONTAINERD = "/var/lib/rancher/k3s/agent/etc/containerd"
 _OOM_SCORES = """\

@@ -11,6 +11,7 @@ from courselab.k3s.api import Api, Kind, Object
 
 NODE = Kind("Node", "api/v1", "nodes", namespaced=False)
 DEPLOYMENT = Kind("Deployment", "apis/apps/v1", "deployments")
+SERVICE = Kind("Service", "api/v1", "services")
 STORAGE_CLASS = Kind("StorageClass", "apis/storage.k8s.io/v1", "storageclasses", namespaced=False)
 
 _WATCH_S = 30.0
@@ -39,6 +40,11 @@ def ready_node(name: str) -> Wanted:
     return Wanted(NODE, name, lambda node: condition_true(node, "Ready"))
 
 
+def has_address(service: Object) -> bool:
+    """Whether the outside reaches this Service of type LoadBalancer at an address."""
+    return bool(service.get("status", {}).get("loadBalancer", {}).get("ingress"))
+
+
 # What each packaged component of K3s must show before a lab that needs it is ready (docs.k3s.io/installation/packaged-components).
 def _available(name: str) -> Wanted:
     return Wanted(DEPLOYMENT, name, lambda deployment: condition_true(deployment, "Available"), "kube-system")
@@ -48,7 +54,8 @@ COMPONENTS: dict[str, tuple[Wanted, ...]] = {
     "coredns": (_available("coredns"),),
     "local-storage": (_available("local-path-provisioner"), Wanted(STORAGE_CLASS, "local-path", lambda _: True)),
     "metrics-server": (_available("metrics-server"),),
-    "traefik": (_available("traefik"),),
+    # ServiceLB gives Traefik's Service an address once a node's ports lead to it.
+    "traefik": (_available("traefik"), Wanted(SERVICE, "traefik", has_address, "kube-system")),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable
 
 from courselab.errors import LabError, UsageError
@@ -29,8 +30,12 @@ def providers(paths: Paths, progress: Progress, *, ask: Ask) -> dict[str, Callab
 
 
 def choose_provider(paths: Paths, progress: Progress, wish: str, *, ask: Ask) -> Provider:
-    """The provider called `wish`, or without a wish the first usable one. Raises UsageError or LabError that say what would help."""
+    """The provider called `wish`, else the one that config.toml names (`provider = "local"`), else the first usable one.
+
+    Raises UsageError or LabError that say what would help.
+    """
     known = providers(paths, progress, ask=ask)
+    wish = wish or configured(paths)
     if wish:
         if wish not in known:
             raise UsageError(
@@ -53,3 +58,15 @@ def choose_provider(paths: Paths, progress: Progress, wish: str, *, ask: Ask) ->
         why="; ".join(reasons),
         fix="`lab doctor` shows what is missing and the command that mends it.",
     )
+
+
+def configured(paths: Paths) -> str:
+    """The provider that the user's config.toml names; "" when it names none. Raises UsageError if the file is damaged."""
+    path = paths.config / "config.toml"
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError) as broken:
+        raise UsageError(f"{path} cannot be used", why=str(broken)[:300], fix="Mend it, or remove it.") from broken
+    return str(data.get("provider", ""))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from courselab.course import Lab
 from courselab.errors import LabError
-from courselab.k3s import images
+from courselab.k3s import debian, images
+from courselab.k3s.debian_inside import download_inside
 from courselab.k3s.release import Release, architecture, find_release
+from courselab.machines import Machine
 from courselab.session.context import Context
 
 
@@ -34,8 +37,20 @@ def gather_parts(context: Context, lab: Lab) -> Parts:
 def _k3s_and_images(context: Context, lab: Lab) -> Parts:
     """One after the other: both may compile, and there are few cores."""
     release = find_release(context.paths, context.progress, stand_in=lambda: _stand_in(context))
-    archives = images.lab_images(context.paths, lab.file.images, architecture(), context.progress, go=lambda: _go(context))
-    return Parts(release, tuple(archives))
+    if not debian.can_download():  # macOS, Windows: with_images makes them, once there is a machine
+        return Parts(release, ())
+    return Parts(release, tuple(images.lab_images(context.paths, lab.file.images, architecture(), context.progress)))
+
+
+def with_images(context: Context, lab: Lab, parts: Parts, machine: Machine) -> Parts:
+    """The same parts with the lab's images. What this host could not make is made with packages that a machine of the lab fetches."""
+    if parts.images or not lab.file.images:
+        return parts
+
+    def fetch(packages: Sequence[str], arch: str, _scratch: Path) -> debian.Packages:
+        return download_inside(machine, packages, arch)
+
+    return replace(parts, images=tuple(images.lab_images(context.paths, lab.file.images, architecture(), context.progress, fetch=fetch)))
 
 
 def _stand_in(context: Context) -> Release:
@@ -46,9 +61,3 @@ def _stand_in(context: Context) -> Release:
     from courselab.k3s.standin import stand_in_release
 
     return stand_in_release(context.paths, context.progress)
-
-
-def _go(context: Context) -> Path:
-    from courselab.k3s.standin.toolchain import go_command
-
-    return go_command(context.paths, context.progress)

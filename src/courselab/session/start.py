@@ -17,7 +17,7 @@ from courselab.k3s.ready import COMPONENTS, ready_node, wait_for
 from courselab.machines import Machine, MachineSpec, MachineState, Mount
 from courselab.session.context import Context, machine_name, machines_of, params_of
 from courselab.session.lock import lab_lock
-from courselab.session.parts import Parts, gather_parts
+from courselab.session.parts import Parts, gather_parts, with_images
 from courselab.session.room import refuse_if_too_small
 from courselab.session.store import LabState, Phase, now
 from courselab.session.work import learner_uid, prepare_work_folder
@@ -48,6 +48,7 @@ def build(context: Context, lab: Lab, state: LabState, on_node_ready: Callable[[
     work = prepare_work_folder(context.paths, lab)
     parts = gather_parts(context, lab)
     machines = _create_machines(context, lab, state, (work, *parts.release.mounts))
+    parts = with_images(context, lab, parts, next(iter(machines.values())))
     with context.progress.stage("Starting Kubernetes", parts.release.label, eta_s=4):
         _install_servers(lab, machines, parts)
         server = machines[lab.servers[0]] if lab.servers else None

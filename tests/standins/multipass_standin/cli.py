@@ -354,7 +354,10 @@ class Session:
     def _guest(self, one: Instance) -> dict[str, Any]:
         if self._state(one) not in answers.LIVE:
             return {}
-        lines = self.engine.ask(one.name, GUEST).text.splitlines()
+        asked = self.engine.ask(one.name, GUEST)
+        if asked.code != 0:
+            raise failed("info", f"ssh connection failed: '{asked.error_text}'")
+        lines = asked.text.splitlines()
         memory = [int(float(word)) for word in lines[2].split()]
         disk = lines[3].split()
         return {

@@ -11,5 +11,6 @@ components  the flags of the Kubernetes components
 children    the processes below us, and systemd
 api         requests to the API server
 deploy      packaged components and manifests
+servicelb   host ports for Services of type LoadBalancer
 server      `k3s server`: the order of it all
 """

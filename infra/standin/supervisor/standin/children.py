@@ -28,9 +28,9 @@ class Children:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(
-        self, name: str, argv: Sequence[str | Path], env: Mapping[str, str] | None = None, *, fed: bool = False
+        self, name: str, argv: Sequence[str | Path], env: Mapping[str, str] | None = None, *, fed: bool = False, umask: int = -1
     ) -> subprocess.Popen[bytes]:
-        """Start one; what it prints goes to our own log. If `fed`, its standard input is ours to write."""
+        """Start one; what it prints goes to our own log. If `fed`, its standard input is ours to write; `umask` -1 is ours."""
         process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", *map(str, argv)],
             stdin=subprocess.PIPE if fed else subprocess.DEVNULL,
@@ -39,7 +39,7 @@ class Children:
             },  # only we speak to systemd
             cwd=layout.DATA,
             start_new_session=True,
-            umask=0o022,  # containerd makes the / of each container with it: a container that is not root must be able to enter
+            umask=umask,
         )
         self._running[name] = process
         return process

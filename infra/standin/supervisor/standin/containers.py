@@ -10,7 +10,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from pathlib import Path
 
 from . import layout
@@ -19,6 +19,7 @@ from .files import write
 
 PAUSE = "docker.io/k3s-standin/pause:1"
 IMPORTED = layout.AGENT / "etc" / "imported-images.json"
+IMAGE_OF = {"coredns": "coredns", "servicelb": "lb", "traefik": "traefik"}  # packaged component: its archive
 IMPORT_TIMEOUT_S = 300.0
 CAP_SYS_RESOURCE = 24
 
@@ -108,6 +109,7 @@ def start(children: Children, *, debug: bool = False) -> None:
         "containerd",
         [layout.BIN / "containerd", "--config", layout.CONTAINERD_CONFIG, "--log-level", "debug" if debug else "warn"],
         environment,
+        umask=0o022,  # it makes the root folders of containers, which other users than root must enter
     )
 
 
@@ -138,9 +140,11 @@ def import_images(archives: Sequence[Path]) -> list[str]:
     return problems
 
 
-def archives() -> list[Path]:
-    """Image archives to import: the stand-in's own first, for the first pods need them."""
-    own = sorted((layout.HOME / "images").glob("*.tar"), key=lambda path: path.stat().st_size)
+def archives(disabled: Set[str] = frozenset()) -> list[Path]:
+    """Image archives to import: the stand-in's own first, for the first pods need them; not those of disabled components."""
+    unused = {IMAGE_OF[name] for name in disabled if name in IMAGE_OF}
+    own = [path for path in (layout.HOME / "images").glob("*.tar") if path.stem not in unused]
+    own.sort(key=lambda path: path.stat().st_size)
     return own + sorted(path for path in layout.IMAGES.glob("*") if path.name.endswith((".tar", ".tar.gz", ".tgz", ".tar.zst")))
 
 

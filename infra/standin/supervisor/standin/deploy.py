@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -74,11 +74,11 @@ class Deployer:
     )  # version: kind: plural, namespaced
     _addons_ready: bool = False
 
-    def stage(self) -> None:
-        """Lay the packaged manifests where K3s has them, its variables filled in; not what is disabled or skipped."""
+    def stage(self, *, later: Set[str] = frozenset()) -> None:
+        """Lay the packaged manifests where K3s has them, its variables filled in; not what is disabled, skipped, or comes `later`."""
         for source in sorted((layout.HOME / "manifests").glob("*.yaml")):
             target = layout.MANIFESTS / source.name
-            if source.stem not in self.disabled and not target.with_name(f"{target.name}.skip").exists():
+            if source.stem not in self.disabled | later and not target.with_name(f"{target.name}.skip").exists():
                 text = re.sub(r"%\{(\w+)\}%", lambda match: self.variables[match[1]], source.read_text())
                 if not target.exists() or target.read_text() != text:
                     write(target, text.encode())

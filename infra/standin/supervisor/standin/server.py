@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from . import access, certs, components, containers, layout, tokens
+from . import access, certs, components, containers, layout, servicelb, tokens
 from . import config as configuration
 from .api import TROUBLE, Api, Object
 from .children import Children, Node, notify
@@ -27,6 +27,7 @@ from .files import link, write
 GC_WHILE_STARTING, GC_AFTERWARDS = 400, 75  # percent of the live heap
 STARTING_S = 30.0
 SCAN_EVERY_S = 3.0
+LARGE = frozenset({"traefik"})  # packaged components that are deployed once their image is there
 DATABASE_OPTIONS = "_journal_mode=WAL&_busy_timeout=30000&_synchronous=NORMAL&_txlock=immediate&_stmt_cache_size=20&cache=shared"
 
 
@@ -56,6 +57,7 @@ class Server:
         self._config = config
         self._children = Children()
         self._containerd_answers = threading.Event()  # a kubelet that finds no runtime gives up
+        self._images_there = threading.Event()
         self._wake, wake = os.pipe()
         os.set_blocking(wake, False)
         signal.set_wakeup_fd(wake)
@@ -89,6 +91,7 @@ class Server:
         notify("READY=1")
         self._in_background("node", self._describe_node)
         self._in_background("deploy", self._deploy)
+        self._in_background("servicelb", self._serve_load_balancers)
 
     def keep(self) -> NoReturn:
         """Wait until something ends us, which Stopping says."""
@@ -149,8 +152,9 @@ class Server:
     def _import_images(self) -> None:
         containers.wait(self._check)
         self._containerd_answers.set()
-        for problem in containers.import_images(containers.archives()):
+        for problem in containers.import_images(containers.archives(self._config.disabled)):
             log(problem)
+        self._images_there.set()
 
     def _describe_node(self) -> None:
         """Give our node the labels and annotations that K3s gives a server (pkg/server/server.go, pkg/nodeconfig), once it is there."""
@@ -177,7 +181,8 @@ class Server:
         """Keep what lies in server/manifests applied; what fails is tried again at the next round."""
         config, api = self._config, Api()
         deployer = Deployer(api, config.disabled, _variables(config))
-        deployer.stage()
+        deployer.stage(later=LARGE)
+        everything_staged = False
         while True:
             try:
                 deployer.remove_disabled()
@@ -188,7 +193,17 @@ class Server:
             except TROUBLE as error:
                 log(f"manifests: {error}")
             self._check()
-            time.sleep(SCAN_EVERY_S)
+            if everything_staged:
+                time.sleep(SCAN_EVERY_S)
+            elif self._images_there.wait(SCAN_EVERY_S):  # a pod that does not find its image waits ten seconds
+                deployer.stage()
+                everything_staged = True
+
+    def _serve_load_balancers(self) -> None:
+        if "servicelb" in self._config.disabled:
+            servicelb.remove_all()
+        else:
+            servicelb.ServiceLB(self._check).run()
 
 
 def _ignore(_number: int, _frame: object) -> None:

@@ -49,9 +49,15 @@ PROGRAMS = (
         stamp=("sigs.k8s.io/cri-tools/pkg/version.Version", "sigs.k8s.io/cri-tools"), seconds=25.0,
     ),
     Program("pause", "pause", seconds=2.0),
+    Program("lb", "lb", seconds=3.0),
+    # Last, although it takes long: whoever stops the first build here has all that most chapters need.
+    Program(
+        "traefik", "traefik", "github.com/traefik/traefik/v3/cmd/traefik",
+        stamp=("github.com/traefik/traefik/v3/pkg/version.Version", "github.com/traefik/traefik/v3"), seconds=300.0,
+    ),
 )  # fmt: skip
 # These run in pods, from images; the others run in the machine.
-IN_PODS = frozenset({"coredns", "local-path-provisioner", "pause"})
+IN_PODS = frozenset({"coredns", "lb", "local-path-provisioner", "pause", "traefik"})
 
 
 @dataclass(frozen=True)
@@ -80,11 +86,14 @@ def pod_images(modules: Path) -> tuple[PodImage, ...]:
     """The images of packaged components; their tags are the versions built."""
     coredns = module_version(modules / "coredns", "github.com/coredns/coredns").removeprefix("v")
     provisioner = module_version(modules / "local-path-provisioner", "github.com/rancher/local-path-provisioner")
+    traefik = module_version(modules / "traefik", "github.com/traefik/traefik/v3").removeprefix("v")
     return (
         PodImage("pause", "k3s-standin/pause:1"),
         PodImage("busybox", "k3s-standin/busybox:1"),
         PodImage("coredns", f"k3s-standin/coredns:{coredns}"),
         PodImage("local-path-provisioner", f"k3s-standin/local-path-provisioner:{provisioner}"),
+        PodImage("lb", "k3s-standin/lb:1"),
+        PodImage("traefik", f"k3s-standin/traefik:{traefik}"),
     )
 
 

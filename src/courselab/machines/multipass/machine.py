@@ -10,7 +10,6 @@ from pathlib import Path
 from courselab.errors import LabError, Unreachable
 from courselab.machines.base import Completed, MachineSpec, MachineState
 from courselab.machines.multipass import record, share
-from courselab.machines.multipass.failures import MultipassUnreachable
 from courselab.machines.multipass.host import Host
 from courselab.machines.multipass.inside import Inside
 from courselab.machines.multipass.record import Record
@@ -34,6 +33,7 @@ _PLACE = (
     'mkdir -p -- "$d" && t=$(mktemp -- "$d/.put.XXXXXX") && mv -fT -- "$4" "$t" && chmod -- "$2" "$t" && chown -- "$3:" "$t" '
     '&& mv -T -- "$t" "$1" || { rm -f -- "$t" "$4"; exit 1; }'
 )
+_NO_ANSWER = (Unreachable, CommandTimeout)
 _NOT_THERE = 66
 _GET = f'[ -f "$1" ] || exit {_NOT_THERE}; exec head -c "$2" -- "$1"'
 
@@ -75,7 +75,9 @@ class MultipassMachine:
     def shell_argv(self, argv: Sequence[str] = (), *, user: str = "student", terminal: bool = True) -> list[str]:
         """Multipass gives the program a terminal whenever its own input and output are one, so `terminal` needs nothing done."""
         inside = self._inside()
-        self._exchange(inside)
+        if not argv:
+            self._say_if_lost(f"Your files on {self.name} were not copied to this computer", lambda: self._pull(inside), LabError)
+        self._push(inside)
         return inside.shell_argv(argv, user=user)
 
     def put(self, path: str, data: bytes, *, mode: int = 0o644, owner: str = "root") -> None:
@@ -116,7 +118,8 @@ class MultipassMachine:
     def stop(self) -> None:
         """Fetch the learner's files and shut it down; one that does not end in time is switched off."""
         if self.state is MachineState.RUNNING:
-            self._save_work(f"Your files on {self.name} were not copied to this computer")
+            what = f"Your files on {self.name} were not copied to this computer"
+            self._say_if_lost(what, lambda: self._pull(self._inside()), LabError)
         what = f"{self.name} could not be stopped"
         with self.host.turns.alone():
             try:
@@ -169,7 +172,7 @@ class MultipassMachine:
             host.glance.forget()
             self._forget_if_gone()
             raise
-        record.save(replace(found, address=address, ready=True, unsaved=True), host.folder)
+        record.save(replace(self.record, address=address, ready=True, unsaved=True), host.folder)
 
     def _forget_if_gone(self) -> None:
         """A launch that failed and was cleaned up leaves no record either. If Multipass cannot tell, the record stays: delete needs it."""
@@ -197,19 +200,13 @@ class MultipassMachine:
         return Inside(self.host.command, self.name)
 
     def _push(self, inside: Inside) -> None:
-        for mount in self.spec.mounts:
-            if mount.writable:
+        """Copy the learner's files in, if any changed since they were copied last."""
+        writable = [mount for mount in self.spec.mounts if mount.writable]
+        now = " ".join(share.fingerprint(mount.source) for mount in writable)
+        if now != self.record.shared:
+            for mount in writable:
                 share.push(inside, mount)
-
-    def _exchange(self, inside: Inside) -> None:
-        for mount in self.spec.mounts:
-            if mount.writable:
-                share.pull(inside, mount)
-                share.push(inside, mount)
-
-    def _save_work(self, what: str) -> None:
-        """Fetch the learner's files from the running machine. A machine that does not answer is no reason not to go on; it is said."""
-        self._say_if_lost(what, lambda: self._pull(Inside(self.host.command, self.name)))
+            record.save(replace(self.record, shared=now), self.host.folder)
 
     def _pull(self, inside: Inside) -> None:
         for mount in self.spec.mounts:
@@ -221,12 +218,13 @@ class MultipassMachine:
         """The learner's files outlive every machine: one that was switched off with files in it is started once more."""
         what = f"Files that were only on {self.name} may be lost"
         if self.state is MachineState.RUNNING:
-            self._save_work(what)
+            self._say_if_lost(what, lambda: self._pull(self._inside()), *_NO_ANSWER)
         elif found.unsaved and self.state is MachineState.STOPPED and any(mount.writable for mount in found.spec.mounts):
-            self._say_if_lost(what, lambda: (self.start(), self._pull(Inside(self.host.command, self.name))))
+            self._say_if_lost(what, lambda: (self.start(), self._pull(self._inside())), *_NO_ANSWER)
 
-    def _say_if_lost(self, what: str, save: Callable[[], object]) -> None:
+    def _say_if_lost(self, what: str, save: Callable[[], object], *tolerated: type[LabError]) -> None:
+        """Save the learner's files. A failure of one of the kinds `tolerated` is said, and no reason not to go on."""
         try:
             save()
-        except (MultipassUnreachable, Unreachable, CommandTimeout) as error:
+        except tolerated as error:
             self.host.progress.say(f"{what}: {error.why}")

@@ -21,6 +21,7 @@ class Record:
     spec: MachineSpec
     address: str = ""
     ready: bool = False  # launched and set up; before that nothing in it is the learner's
+    shared: str = ""  # what the shared folders were like when they were last copied in
     unsaved: bool = False  # files of shared folders may be in it that the host does not have yet
 
 
@@ -39,7 +40,7 @@ def load(folder: Path, name: str) -> Record | None:
         spec: dict[str, Any] = stored["spec"]
         mounts = tuple(Mount(Path(mount["source"]), mount["target"], mount["writable"]) for mount in spec["mounts"])
         fields: dict[str, Any] = {**spec, "mounts": mounts}
-        return Record(MachineSpec(**fields), str(stored["address"]), bool(stored["ready"]), bool(stored["unsaved"]))
+        return Record(MachineSpec(**fields), str(stored["address"]), bool(stored["ready"]), str(stored["shared"]), bool(stored["unsaved"]))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as broken:

@@ -1,7 +1,8 @@
 """Folders of the host in a virtual machine, by copying: Multipass's own mounts need a download in the machine and are off on Windows.
 
-A read-only folder goes in once, when the machine is made. A writable one is the learner's work: it is exchanged when the machine
-starts, stops, and when a shell is opened. Of two versions of a file the newer one wins; nothing is deleted on either side.
+A read-only folder goes in once, when the machine is made. A writable one is the learner's work: it goes in when the machine starts and
+before a shell if it changed, and comes back before a shell, a stop and a deletion. Of two versions of a file the newer one wins; nothing
+is deleted on either side.
 """
 
 from __future__ import annotations
@@ -121,12 +122,17 @@ def _pack(folder: Path) -> bytes:
     return packed.getvalue()
 
 
-def _archive(folder: Path, cache: Path) -> Path:
-    """A tar of a read-only folder, made once for all machines."""
+def fingerprint(folder: Path) -> str:
+    """Changes whenever a file in the folder does."""
     digest = hashlib.sha256(str(folder).encode())
     for name, status in _entries(folder):
         digest.update(f"\0{name} {status.st_size} {status.st_mtime_ns} {status.st_mode}".encode("utf-8", "surrogateescape"))
-    target = cache / "multipass" / "folders" / f"{digest.hexdigest()[:24]}.tar"
+    return digest.hexdigest()[:24]
+
+
+def _archive(folder: Path, cache: Path) -> Path:
+    """A tar of a read-only folder, made once for all machines."""
+    target = cache / "multipass" / "folders" / f"{fingerprint(folder)}.tar"
     if not target.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, making = tempfile.mkstemp(dir=target.parent, prefix=".making-")

@@ -1,0 +1,3 @@
+module courselab.invalid/standin/lb
+
+go 1.26.0

@@ -1,0 +1,29 @@
+"""What these tests use on the host beside what `lab` installs itself."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+# program → Debian package: what Docker would use, and what a user without root would.
+TOOLS = {"iptables": "iptables", "sudo": "sudo"}
+# Under software emulation a virtual machine takes minutes; `LAB_FULL=1` includes it.
+FULL = bool(os.environ.get("LAB_FULL"))
+collect_ignore = [] if FULL else ["test_multipass_vm.py"]
+
+
+def pytest_report_header() -> str:
+    """Say what this run leaves out."""
+    return "full run" if FULL else "left out without LAB_FULL=1: test_multipass_vm.py (a real virtual machine)"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tools() -> None:
+    """Install what is missing."""
+    missing = [package for program, package in TOOLS.items() if not shutil.which(program, path="/usr/sbin:/usr/bin:/sbin:/bin")]
+    if missing:
+        subprocess.run(["apt-get", "update", "-qq"], timeout=300, check=False)
+        subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing], timeout=600, check=True)
