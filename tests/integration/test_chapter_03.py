@@ -7,9 +7,9 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+
 from courselab.course import Catalog
 from courselab.course.scripts import read_scripts
-
 from tests.integration.command import COURSE, LabCommand
 from tests.integration.traces import traces
 
