@@ -23,7 +23,7 @@ from courselab.grade.record import NotCollected, Record
 from courselab.grade.redacted import SecretText, is_redacted
 from courselab.grade.settle import leaving, settling
 from courselab.grade.verdict import Judged, Trouble, VerdictName
-from courselab.grade.why import explain
+from courselab.grade.why import Why, explain
 from courselab.grade.world import World, namespace_of, title_of, uid_of
 
 OBJECTS_EXPLAINED = 6
@@ -135,10 +135,25 @@ class _Judge:
         """A pass, unless an object on which it stands is about to become another."""
         for obj in outcome.record.objects if check.mark.settled else []:
             if waits_for := leaving(self._world, obj):
-                return self._failed(check, outcome, Failure(waits_for, expected="a state that lasts", actual=waits_for, about=obj))
+                return self._held(check, outcome, waits_for, explain(self._world, obj))
         if waits_for := self._just_changed(outcome.record) or self._unsettled_unit(outcome.record):
-            return self._failed(check, outcome, Failure(waits_for, expected="a state that lasts", actual=waits_for))
+            return self._held(check, outcome, waits_for, Why())
         return self._judged(check, outcome, VerdictName.PASS, credit=1.0)
+
+    def _held(self, check: CheckFunction, outcome: _Outcome, waits_for: str, why: Why) -> Judged:
+        """What would pass, were its state one that lasts: it waits, unless waiting cannot help."""
+        return self._judged(
+            check,
+            outcome,
+            VerdictName.FAIL if why.terminal else VerdictName.WAITING,
+            message=waits_for,
+            expected="a state that lasts",
+            actual=waits_for,
+            why=tuple(why.lines()),
+            diagnosis=why.causes[0].slug if why.causes else "",
+            next=why.next,
+            waits_for="" if why.terminal else waits_for,
+        )
 
     def _failed(self, check: CheckFunction, outcome: _Outcome, failure: Failure) -> Judged:
         why = explain(self._world, *self._subjects(outcome.record, failure))
