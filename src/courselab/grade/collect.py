@@ -58,6 +58,7 @@ def collect(target: Target, redactor: Redactor | None = None, *, clock: Callable
     redactor = redactor or redactor_for(target)
     redactor.learn_secrets(obj for kind, page in asked.pages.items() if kind.name == "Secret" and page for obj in page.items)
     states = {name: node_state(target.machines[name].address, answer, redactor) for name, answer in answers.items()}
+    now = next((state.time for state in states.values() if state.time), started)  # objects are dated by the machines' clock
     return Evidence(
         schema=SCHEMA,
         lab=target.lab.chapter,
@@ -67,7 +68,7 @@ def collect(target: Target, redactor: Redactor | None = None, *, clock: Callable
         course=courselab.__version__,
         collected=started,
         params=redactor.mapping(target.params),
-        cluster=_cluster_state(target, asked, states, redactor, started),
+        cluster=_cluster_state(target, asked, states, redactor, now),
         nodes=states,
         missing=[*asked.missing, *(Missing(what=f"nodes/{name}", why=state.why) for name, state in states.items() if not state.reachable)],
         trimmed=[*redactor.trimmed, *_trimmed(asked.pages)],

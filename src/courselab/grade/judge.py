@@ -16,15 +16,15 @@ from courselab.grade.authors import CheckerMistake, Failure, PartialFailure
 from courselab.grade.checker import Checker, CheckFunction, in_order
 from courselab.grade.cluster import Cluster, ClusterDown
 from courselab.grade.dig import Obj
-from courselab.grade.evidence import Evidence
+from courselab.grade.evidence import Evidence, cluster_time
 from courselab.grade.inject import call
 from courselab.grade.nodes import Nodes, ProbeNotRun, Probes
 from courselab.grade.record import NotCollected, Record
 from courselab.grade.redacted import SecretText, is_redacted
 from courselab.grade.settle import leaving, settling
 from courselab.grade.verdict import Judged, Trouble, VerdictName
-from courselab.grade.why import explain
-from courselab.grade.world import World, title_of, uid_of
+from courselab.grade.why import Why, explain
+from courselab.grade.world import World, namespace_of, title_of, uid_of
 
 OBJECTS_EXPLAINED = 6
 STARTING_S = 30.0  # K3s that became active less than this ago may still be opening its API
@@ -61,6 +61,7 @@ class _Judge:
         self._bug_folder = bug_folder
         self._world = World(evidence)
         self._params = params_of(evidence)
+        self._now = cluster_time(evidence)
 
     def all(self) -> list[Judged]:
         outcomes = self._outcomes(list(self._checker.checks))
@@ -134,10 +135,25 @@ class _Judge:
         """A pass, unless an object on which it stands is about to become another."""
         for obj in outcome.record.objects if check.mark.settled else []:
             if waits_for := leaving(self._world, obj):
-                return self._failed(check, outcome, Failure(waits_for, expected="a state that lasts", actual=waits_for, about=obj))
-        if waits_for := self._unsettled_unit(outcome.record):
-            return self._failed(check, outcome, Failure(waits_for, expected="a state that lasts", actual=waits_for))
+                return self._held(check, outcome, waits_for, explain(self._world, obj))
+        if waits_for := self._just_changed(outcome.record) or self._unsettled_unit(outcome.record):
+            return self._held(check, outcome, waits_for, Why())
         return self._judged(check, outcome, VerdictName.PASS, credit=1.0)
+
+    def _held(self, check: CheckFunction, outcome: _Outcome, waits_for: str, why: Why) -> Judged:
+        """What would pass, were its state one that lasts: it waits, unless waiting cannot help."""
+        return self._judged(
+            check,
+            outcome,
+            VerdictName.FAIL if why.terminal else VerdictName.WAITING,
+            message=waits_for,
+            expected="a state that lasts",
+            actual=waits_for,
+            why=tuple(why.lines()),
+            diagnosis=why.causes[0].slug if why.causes else "",
+            next=why.next,
+            waits_for="" if why.terminal else waits_for,
+        )
 
     def _failed(self, check: CheckFunction, outcome: _Outcome, failure: Failure) -> Judged:
         why = explain(self._world, *self._subjects(outcome.record, failure))
@@ -220,17 +236,21 @@ class _Judge:
         for obj in (*_objects(failure.about), *reversed(record.objects), *record.listed):
             seen.setdefault(uid_of(obj) or str(id(obj)), obj)
         for obj in list(seen.values())[:100]:
-            sentence = settling(self._world, obj) or (self._just_changed(obj) if record.probes else "")
-            if sentence:
+            if sentence := settling(self._world, obj):
                 return sentence
-        return self._unsettled_unit(record)
+        return self._just_changed(record) or self._unsettled_unit(record)
 
-    def _just_changed(self, obj: Obj) -> str:
-        """What a request meets follows a change of these kinds a moment later, and nothing in the object says when."""
-        found = self._evidence.cluster.kinds.get(str(obj.get("kind")))
-        changed = found.changed.get(uid_of(obj), 0.0) if found else 0.0
-        if obj.get("kind") in _PROBED_KINDS and abs(self._evidence.collected - changed) < JUST_CHANGED_S:
-            return f"{obj.get('kind')} {obj['metadata'].get('name')} has just been changed"
+    def _just_changed(self, record: Record) -> str:
+        """What an experiment may not have met yet: a request follows a change of these kinds a moment later, and nothing says when.
+
+        All objects of the kinds that the check read count, its own namespaces or not: an Ingress elsewhere may serve the same host.
+        """
+        for kind in sorted(record.kinds & _PROBED_KINDS) if record.probes else []:
+            found = self._evidence.cluster.kinds[kind]
+            for obj in found.items:
+                age = self._now - found.changed.get(uid_of(obj), 0.0)
+                if age < JUST_CHANGED_S and namespace_of(obj) != "kube-system":
+                    return f"{title_of(obj)} has just been changed"
         return ""
 
     def _unsettled_unit(self, record: Record) -> str:

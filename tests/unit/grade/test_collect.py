@@ -25,7 +25,7 @@ from courselab.process import Completed
 from tests.unit.grade.api_stub import Stub, hang_up, refuse, serving
 from tests.unit.grade.builders import checker, lab, obj, pod, terminated, waiting
 
-ANSWER = {"hostname": "server", "time": 1.5, "units": {}, "files": {}, "configs": {}, "ports": [], "sysctls": {}, "problems": []}
+ANSWER = {"hostname": "server", "time": 1.8e9, "units": {}, "files": {}, "configs": {}, "ports": [], "sysctls": {}, "problems": []}
 
 
 @dataclass
@@ -101,7 +101,8 @@ def test_what_changed_lately_is_known(stub: Stub) -> None:
     now = "2026-11-24T10:00:00Z"
     one["metadata"]["managedFields"] = [{"time": now}, {"time": "2026-11-24T10:00:30Z", "subresource": "status"}]
     stub.add(one)
-    found = collect(target(stub), clock=lambda: 1795514403.0)
+    machine = Machine({**ANSWER, "time": 1795514403.0})  # objects are dated by the machine's clock, whatever this computer's says
+    found = collect(target(stub, machine), clock=lambda: 5.0)
     assert found.cluster.kinds["ConfigMap"].changed == {one["metadata"]["uid"]: 1795514400.0}
     assert collect(target(stub)).cluster.kinds["ConfigMap"].changed == {}
 

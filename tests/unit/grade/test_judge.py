@@ -336,6 +336,21 @@ def test_what_a_request_showed_a_moment_after_a_change_may_not_be_the_last_word(
     assert one(found, route).waits_for == "ConfigMap app has just been changed"
 
 
+def test_what_still_answers_a_moment_after_a_change_does_not_pass_yet() -> None:
+    @check("02.route", reads=["Ingress"], probes=["02.http"])
+    def route(cluster: Any, probes: Any) -> None:
+        assert cluster.list("Ingress")
+        assert probes["02.http"] == 200
+
+    found = evidence(changed := obj("Ingress", "web", spec={}), probes={"02.http": ProbeResult(result=200)})
+    assert one(found, route).passed
+    found.cluster.kinds["Ingress"].changed[changed["metadata"]["uid"]] = NOW - 1
+    judged = one(found, route)
+    assert (judged.verdict, judged.waits_for) == (VerdictName.WAITING, "Ingress web has just been changed")
+    found.cluster.kinds["Ingress"].changed[changed["metadata"]["uid"]] = NOW - 6
+    assert one(found, route).passed
+
+
 def test_secret_parameters_are_compared_and_never_shown() -> None:
     from courselab.grade.redacted import redact
 
