@@ -121,6 +121,9 @@ def test_a_typical_mistake_is_recognised(lab: LabCommand, mistake: Script) -> No
     report = json.loads(lab.run("check", CHAPTER, "--json", "--no-disturb").stdout)
     check = next(check for check in report["checks"] if check["id"] == f"{CHAPTER}.{mistake.task}")
     assert (check["verdict"], check["diagnosis"]) == (mistake.verdict, mistake.diagnosis), check
+    undo = {script.task: script for script in read_scripts(LAB, "undo")}
+    for task in (mistake.task, "deploy"):  # what is undone at last is what all others stand on
+        run_script(lab, undo[task])
 
 
 class Shell(testinfra.backend.base.BaseBackend):
