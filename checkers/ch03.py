@@ -71,6 +71,12 @@ def ingresses(cluster: Any, params: Any, host: str = "") -> list[Obj]:
     return [one for one in found if not host or paths_of(one, host)]
 
 
+def fronts(cluster: Any, params: Any) -> list[Obj]:
+    """The Ingresses of the learner's namespace that lead / of this host somewhere."""
+    found = ingresses(cluster, params, params.host)
+    return [one for one in found if any((path.get("path") or "/") == "/" for path in paths_of(one, params.host))]
+
+
 def offers(service: Obj, port: Any) -> bool:
     """Whether a Service has a port of this number or name."""
     return any(port in (one.get("port"), one.get("name")) for one in service["spec"].get("ports") or [])
@@ -122,28 +128,45 @@ def service(cluster: Any, probes: Any, params: Any) -> None:
     own = port_of(found, INSIDE_PORT)
     if own is None:
         fail(
-            f"Service shop has no port {INSIDE_PORT}", expected=f"port {INSIDE_PORT}", actual=ports_text(found), path="spec.ports[].port",
-            about=found, next="kubectl describe service shop",
-        )  # fmt: skip
+            f"Service shop has no port {INSIDE_PORT}",
+            expected=f"port {INSIDE_PORT}",
+            actual=ports_text(found),
+            path="spec.ports[].port",
+            about=found,
+            next="kubectl describe service shop",
+        )
     pods = names_of_pods(cluster, "shop", params)
     reached = [one for one in cluster.endpoints_of(found) if one["name"] == (own.get("name") or "")]
     strangers = sorted({str(one["pod"]) for one in reached} - pods)
     if strangers:
         fail(
-            f"Service shop leads to pod {strangers[0]} too, which is not the shop's", expected="the pods of Deployment shop and no others",
-            actual=f"also {', '.join(strangers)}", path="spec.selector", about=found, next="kubectl get pods --show-labels",
-        )  # fmt: skip
+            f"Service shop leads to pod {strangers[0]} too, which is not the shop's",
+            expected="the pods of Deployment shop and no others",
+            actual=f"also {', '.join(strangers)}",
+            path="spec.selector",
+            about=found,
+            next="kubectl get pods --show-labels",
+        )
     right = {one["pod"] for one in reached if one["port"] == int(params.port)}
     if not pods or right != pods:
         actual = ", ".join(sorted(f"{one['ip']}:{one['port']}" for one in reached)) or "no endpoints"
         fail(
             f"Service shop leads to {len(right)} of the shop's {len(pods)} pods on port {params.port}",
-            expected=f"{len(pods)} endpoints on port {params.port}", actual=actual, path="spec", about=found, next=look,
-        )  # fmt: skip
+            expected=f"{len(pods)} endpoints on port {params.port}",
+            actual=actual,
+            path="spec",
+            about=found,
+            next=look,
+        )
     answer = probes["03.inside"]
     if not greets(answer, params.greeting):
-        fail("The Service's own address does not answer with the shop's greeting", expected=f"200, {params.greeting!r}",
-             actual=said(answer), about=found, next=look)  # fmt: skip
+        fail(
+            "The Service's own address does not answer with the shop's greeting",
+            expected=f"200, {params.greeting!r}",
+            actual=said(answer),
+            about=found,
+            next=look,
+        )
 
 
 @diagnose("03.service", "other-namespace")
@@ -217,13 +240,24 @@ def public(cluster: Any, probes: Any, params: Any) -> None:
     look = "kubectl get service shop-public"
     expect(found, next=look).matches({"spec": {"type": "LoadBalancer"}})
     if port_of(found, int(params.public)) is None:
-        fail(f"Service shop-public is not open on port {params.public}", expected=f"port {params.public}", actual=ports_text(found),
-             path="spec.ports[].port", about=found, next=look)  # fmt: skip
+        fail(
+            f"Service shop-public is not open on port {params.public}",
+            expected=f"port {params.public}",
+            actual=ports_text(found),
+            path="spec.ports[].port",
+            about=found,
+            next=look,
+        )
     expect(found, next="kubectl get pods --namespace=kube-system").at("status.loadBalancer").matches({"ingress": ANY})
     answer = probes["03.outside"]
     if not greets(answer, params.greeting):
-        fail(f"Port {params.public} of the machine does not show the shop", expected=f"200, {params.greeting!r}", actual=said(answer),
-             about=found, next="kubectl get endpointslices")  # fmt: skip
+        fail(
+            f"Port {params.public} of the machine does not show the shop",
+            expected=f"200, {params.greeting!r}",
+            actual=said(answer),
+            about=found,
+            next="kubectl get endpointslices",
+        )
 
 
 @diagnose("03.public", "not-a-load-balancer")
@@ -278,27 +312,43 @@ def ask_by_host(lab: Any, params: Any) -> Obj:
 
 @check("03.route", needs=["03.service"], reads=["Ingress", "IngressClass", "Service", "EndpointSlice", "Pod"], probes=["03.by-host"])
 def route(cluster: Any, probes: Any, params: Any) -> None:
-    found = ingresses(cluster, params, params.host)
+    found = fronts(cluster, params)
     look = "kubectl describe ingress"
     if not found:
         others = sorted({host for one in ingresses(cluster, params) for host in hosts_of(one)})
-        fail(f"No Ingress in namespace {params.namespace} has a rule for {params.host}", expected=f"a rule for host {params.host}",
-             actual=f"rules for {', '.join(others)}" if others else "no Ingress", path="spec.rules[].host",
-             about=ingresses(cluster, params), next=look)  # fmt: skip
+        fail(
+            f"No Ingress in namespace {params.namespace} leads http://{params.host}/ anywhere",
+            expected=f"a rule for host {params.host} and path /",
+            actual=f"rules for {', '.join(others)}" if others else "no Ingress",
+            path="spec.rules[].host",
+            about=ingresses(cluster, params),
+            next=look,
+        )
     answers = probes["03.by-host"]
     if not greets(answers["own"], params.greeting):
-        fail(f"http://{params.host}/ does not show the shop", expected=f"200, {params.greeting!r}", actual=said(answers["own"]),
-             about=found, next=look)  # fmt: skip
+        fail(
+            f"http://{params.host}/ does not show the shop",
+            expected=f"200, {params.greeting!r}",
+            actual=said(answers["own"]),
+            about=found,
+            next=look,
+        )
     if answers["other"]["status"] != 404:
-        fail("Another host name is answered as well", expected=f"404 for {OTHER_HOST}", actual=said(answers["other"]),
-             path="spec.rules[].host", about=found, next=look)  # fmt: skip
+        fail(
+            "Another host name is answered as well",
+            expected=f"404 for {OTHER_HOST}",
+            actual=said(answers["other"]),
+            path="spec.rules[].host",
+            about=found,
+            next=look,
+        )
 
 
 @diagnose("03.route", "ingress-namespace")
 def ingress_in_other_namespace(cluster: Any, params: Any) -> str | None:
     for found in cluster.list("Ingress"):
         namespace = found["metadata"]["namespace"]
-        if namespace != params.namespace and params.host in hosts_of(found) and not ingresses(cluster, params, params.host):
+        if namespace != params.namespace and params.host in hosts_of(found) and not fronts(cluster, params):
             return f"The Ingress is in namespace {namespace}: it must sit beside the Service that it leads to, in {params.namespace}."
     return None
 
@@ -326,9 +376,9 @@ def every_host(cluster: Any, params: Any) -> str | None:
 
 @diagnose("03.route", "host-differs")
 def host_differs(cluster: Any, params: Any) -> str | None:
-    if ingresses(cluster, params, params.host):
+    if fronts(cluster, params):
         return None
-    hosts = sorted({host for one in ingresses(cluster, params) for host in hosts_of(one)})
+    hosts = sorted({host for one in ingresses(cluster, params) for host in hosts_of(one)} - {params.host})
     return f"The rule is for {', '.join(hosts)}. I asked for {params.host}." if hosts else None
 
 
@@ -382,8 +432,14 @@ def by_path(cluster: Any, probes: Any, params: Any) -> None:
     for path, greeting in wanted.items():
         if not greets(answers[path], greeting):
             whose = "the shop" if path == "/bread" else "the cart"
-            fail(f"http://{params.host}{path} does not show {whose}", expected=f"200, {greeting!r}", actual=said(answers[path]),
-                 path="spec.rules[].http.paths", about=found, next="kubectl describe ingress")  # fmt: skip
+            fail(
+                f"http://{params.host}{path} does not show {whose}",
+                expected=f"200, {greeting!r}",
+                actual=said(answers[path]),
+                path="spec.rules[].http.paths",
+                about=found,
+                next="kubectl describe ingress",
+            )
 
 
 @diagnose("03.paths", "cart-service-missing")
@@ -461,19 +517,28 @@ def covers(name: str, host: str) -> bool:
 @check("03.tls", needs=["03.route"], reads=["Ingress", "Secret", "Service", "EndpointSlice", "Pod"], probes=["03.secure"])
 def tls(cluster: Any, nodes: Any, probes: Any, params: Any) -> None:
     found, shown = ingresses(cluster, params, params.host), probes["03.secure"]
-    look = "openssl s_client -connect localhost:443 -servername $LAB_HOST"
-    names = shown["names"] or [shown["subject"]]
+    for name in tls_secrets(cluster, params):  # one that has just been taken away may be shown for a moment longer
+        cluster.get("Secret", name, namespace=params.namespace)
+    names = [shown["subject"]] if shown["subject"] == DEFAULT_CERTIFICATE else shown["names"] or [shown["subject"]]
     if not any(covers(name, params.host) for name in names):
-        fail(f"https://{params.host}/ shows a certificate for another name", expected=f"a certificate for {params.host}",
-             actual=f"one for {', '.join(filter(None, names))}" if any(names) else said(shown), path="spec.tls", about=found,
-             next=look)  # fmt: skip
-    if not shown["since"] <= nodes["server"].time <= shown["until"]:
         fail(
-            "The certificate is not valid today", expected="a certificate that is valid now", actual="another time", about=found, next=look
+            f"https://{params.host}/ shows a certificate for another name",
+            expected=f"a certificate for {params.host}",
+            actual=f"one for {', '.join(filter(None, names))}" if any(names) else said(shown),
+            path="spec.tls",
+            about=found,
+            next="openssl s_client -connect localhost:443 -servername $LAB_HOST",
         )
+    if not shown["since"] <= nodes["server"].time <= shown["until"]:
+        fail("The certificate is not valid today", expected="a certificate that is valid now", actual="another time", about=found)
     if not greets(shown, params.greeting):
-        fail(f"https://{params.host}/ does not show the shop", expected=f"200, {params.greeting!r}", actual=said(shown), about=found,
-             next="kubectl describe ingress")  # fmt: skip
+        fail(
+            f"https://{params.host}/ does not show the shop",
+            expected=f"200, {params.greeting!r}",
+            actual=said(shown),
+            about=found,
+            next="kubectl describe ingress",
+        )
 
 
 def tls_secrets(cluster: Any, params: Any) -> list[str]:

@@ -323,6 +323,16 @@ def no_tls(lab: Lab) -> None:
     lab["Ingress/shop"]["spec"].pop("tls")
 
 
+def after_two_ingresses(change: Change) -> Change:
+    """The same mistake where the cart has an Ingress of its own for the same host."""
+
+    def both(lab: Lab) -> None:
+        two_ingresses(lab)
+        change(lab)
+
+    return both
+
+
 WRONG: list[tuple[Change, str, str]] = [
     (moved("Service/shop"), "service", "other-namespace"),
     (dropped("Service/shop"), "service", ""),
@@ -347,6 +357,9 @@ WRONG: list[tuple[Change, str, str]] = [
     (class_named(None), "route", "class-unknown"),
     (host("{namespace}.example"), "route", "host-differs"),
     (host(None), "route", "every-host"),
+    (after_two_ingresses(host("{namespace}.example")), "route", "host-differs"),
+    (after_two_ingresses(moved("Ingress/shop")), "route", "ingress-namespace"),
+    (after_two_ingresses(class_named("nginx")), "route", "class-unknown"),
     (backend(0, "shop", "{port}"), "route", "backend-port"),
     (backend(0, "web", "80"), "route", "backend-missing"),
     (cart_everywhere, "route", ""),
