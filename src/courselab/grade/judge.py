@@ -248,8 +248,8 @@ class _Judge:
         for kind in sorted(record.kinds & _PROBED_KINDS) if record.probes else []:
             found = self._evidence.cluster.kinds[kind]
             for obj in found.items:
-                age = self._now - found.changed.get(uid_of(obj), 0.0)
-                if age < JUST_CHANGED_S and namespace_of(obj) != "kube-system":
+                changed = found.changed.get(uid_of(obj))
+                if changed and self._now - changed < JUST_CHANGED_S and namespace_of(obj) != "kube-system":
                     return f"{title_of(obj)} has just been changed"
         return ""
 
