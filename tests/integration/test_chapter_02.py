@@ -69,7 +69,7 @@ def test_the_journey(lab: LabCommand) -> None:
 
 
 def test_saved_evidence_is_judged_the_same_without_a_cluster(lab: LabCommand, tmp_path: Path) -> None:
-    live = lab.run("check", CHAPTER, "--json", "--no-wait", "--save-evidence", str(tmp_path / "evidence.json"))
+    live = lab.run("check", CHAPTER, "--json", "--save-evidence", str(tmp_path / "evidence.json"))
     again = LabCommand(tmp_path / "another home").run("check", CHAPTER, "--json", "--evidence", str(tmp_path / "evidence.json"))
     assert again.returncode == live.returncode
     pick = [(c["id"], c["verdict"], c["earned"]) for c in json.loads(live.stdout)["checks"]]
@@ -121,6 +121,9 @@ def test_a_typical_mistake_is_recognised(lab: LabCommand, mistake: Script) -> No
     report = json.loads(lab.run("check", CHAPTER, "--json", "--no-disturb").stdout)
     check = next(check for check in report["checks"] if check["id"] == f"{CHAPTER}.{mistake.task}")
     assert (check["verdict"], check["diagnosis"]) == (mistake.verdict, mistake.diagnosis), check
+    undo = {script.task: script for script in read_scripts(LAB, "undo")}
+    for task in (mistake.task, "deploy"):  # what is undone at last is what all others stand on
+        run_script(lab, undo[task])
 
 
 class Shell(testinfra.backend.base.BaseBackend):

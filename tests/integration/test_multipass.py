@@ -351,7 +351,7 @@ def test_a_lab_from_start_to_delete(world: World, tmp_path: Path, chapter: str) 
         assert set(after) == {"pass"}
         lab.ok("reset", chapter, "--yes")
         assert lab.ok("shell", "--lab", chapter, "server", "--", "cat", "work/mine.txt").stdout == "mine\n"
-        assert set(_verdicts(lab, chapter, "--no-wait").values()) <= {"fail", "blocked"}
+        assert "fail" in _verdicts(lab, chapter, "--no-wait").values(), "the cluster is a new one"
     finally:
         lab.ok("delete", chapter, "--yes")
     assert mine.exists() and world.names() == []
