@@ -249,7 +249,8 @@ class _Judge:
             found = self._evidence.cluster.kinds[kind]
             for obj in found.items:
                 changed = found.changed.get(uid_of(obj))
-                if changed and self._now - changed < JUST_CHANGED_S and namespace_of(obj) != "kube-system":
+                young = changed is not None and self._now - changed < JUST_CHANGED_S
+                if young and namespace_of(obj) != "kube-system":
                     return f"{title_of(obj)} has just been changed"
         return ""
 
