@@ -344,15 +344,6 @@ def route(cluster: Any, probes: Any, params: Any) -> None:
         )
 
 
-@diagnose("03.route", "ingress-namespace")
-def ingress_in_other_namespace(cluster: Any, params: Any) -> str | None:
-    for found in cluster.list("Ingress"):
-        namespace = found["metadata"]["namespace"]
-        if namespace != params.namespace and params.host in hosts_of(found) and not fronts(cluster, params):
-            return f"The Ingress is in namespace {namespace}: it must sit beside the Service that it leads to, in {params.namespace}."
-    return None
-
-
 @diagnose("03.route", "class-unknown")
 def class_unknown(cluster: Any, params: Any) -> str | None:
     known = [one["metadata"]["name"] for one in cluster.list("IngressClass")]
@@ -380,6 +371,15 @@ def host_differs(cluster: Any, params: Any) -> str | None:
         return None
     hosts = sorted({host for one in ingresses(cluster, params) for host in hosts_of(one)} - {params.host})
     return f"The rule is for {', '.join(hosts)}. I asked for {params.host}." if hosts else None
+
+
+@diagnose("03.route", "ingress-namespace")
+def ingress_in_other_namespace(cluster: Any, params: Any) -> str | None:
+    for found in cluster.list("Ingress"):
+        namespace = found["metadata"]["namespace"]
+        if namespace != params.namespace and params.host in hosts_of(found) and not fronts(cluster, params):
+            return f"The Ingress is in namespace {namespace}: it must sit beside the Service that it leads to, in {params.namespace}."
+    return None
 
 
 @diagnose("03.route", "backend-missing")
