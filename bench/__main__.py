@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from pathlib import Path
 
 from courselab.course import Catalog
 from courselab.course.scripts import read_scripts
+from courselab.machines.local.names import HostNames
 
 ROOT = Path(__file__).parents[1]
 LONG_S = 3600
@@ -55,6 +57,7 @@ class Bench:
             "LAB_CACHE": os.environ.get("LAB_CACHE", str(Path.home() / ".cache/k3s-course-lab")),
         }
         self.chapter = chapter
+        self.group = HostNames.of(home / "state" / "machines").group
 
     def lab(self, *words: str, codes: tuple[int, ...] = (0,)) -> tuple[float, str]:
         """Run `./lab …`; its seconds and standard output."""
@@ -76,7 +79,7 @@ class Bench:
     def memory_gb(self) -> float:
         """All processes of the lab's machines, shared pages counted once (PSS)."""
         total = 0
-        for pid in machine_pids():
+        for pid in machine_pids(self.group):
             try:
                 lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
             except OSError:
@@ -85,14 +88,13 @@ class Bench:
         return total / 1e6
 
 
-def machine_pids() -> list[int]:
-    """Processes in another process namespace than ours: the machines'."""
-    own = os.readlink("/proc/self/ns/pid")
+def machine_pids(group: str) -> list[int]:
+    """Processes in the machines' control group; the other labs of this computer have others."""
     found: list[int] = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                if os.readlink(entry / "ns/pid") != own:
+                if group in (entry / "cgroup").read_text():
                     found.append(int(entry.name))
             except OSError:
                 continue
@@ -119,12 +121,70 @@ def measure(bench: Bench, runs: int) -> list[Row]:
     bench.lab("check", bench.chapter, "--no-disturb", codes=(0, 1))
     check = bench.times(10, lambda: bench.lab("check", bench.chapter, "--no-disturb", codes=(0, 1))[0])
     rows.append(Row(f"`lab check {bench.chapter}`, solved, without disturbing probes", 0.8, "s", check))
+    rows.append(Row("`lab snapshot`", 3, "s", bench.times(runs, lambda: bench.lab("snapshot")[0])))
+    rows.append(Row("`lab restore` to Ready", 8, "s", bench.times(runs, lambda: bench.lab("restore", "snapshot", "--yes")[0])))
     resets = bench.times(runs, lambda: bench.lab("reset", bench.chapter, "--yes")[0])
     rows.append(Row(f"`lab reset {bench.chapter}` (bound: the start above)", round(statistics.median(whole), 1), "s", resets))
-    rows.append(Row("`lab stop`", 5, "s", [bench.lab("stop", bench.chapter)[0]]))
-    rows.append(Row("`lab resume`", 10, "s", [bench.lab("resume", bench.chapter)[0]]))
+    stops = [(bench.lab("stop", bench.chapter)[0], bench.lab("resume", bench.chapter)[0]) for _ in range(runs)]
+    rows.append(Row("`lab stop`", 5, "s", [stop for stop, _ in stops]))
+    rows.append(Row("`lab resume`", 10, "s", [resume for _, resume in stops]))
     bench.lab("delete", "--all", "--yes")
+    bench.lab("start", "03")  # Traefik's image is made, if it was not yet
+    bench.lab("delete", "--all", "--yes")
+    rows.append(Row("warm `lab start 03`, Traefik answering", 20, "s", bench.times(runs, lambda: start_anew(bench, "03"))))
+    bench.lab("delete", "--all", "--yes")
+    return rows + several_machines(bench, runs)
+
+
+def several_machines(bench: Bench, runs: int) -> list[Row]:
+    """A lab of one server and two agents, if the course has one."""
+    labs = (lab for lab in Catalog(ROOT).all() if sorted(role.value for role in lab.roles.values()) == ["agent", "agent", "server"])
+    lab = next(labs, None)
+    if lab is None:
+        return []
+    three = Bench(Path(bench.env["LAB_HOME"]), lab.chapter)
+    ready: list[float] = []
+    for _ in range(runs):
+        three.lab("delete", "--all", "--yes")
+        ready.append(three.start()[0])
+    rows = [
+        Row(f"warm `lab start {lab.chapter}`, three machines: all nodes Ready", 12, "s", ready),
+        Row("memory of a three-machine lab, all processes", 2.0, "GB", [three.memory_gb()]),
+    ]
+    three.lab("delete", "--all", "--yes")
     return rows
+
+
+def start_anew(bench: Bench, chapter: str) -> float:
+    """Seconds of a start from a lab that is not there."""
+    bench.lab("delete", "--all", "--yes")
+    return bench.lab("start", chapter)[0]
+
+
+def catching_up(bench: Bench, folder: Path) -> list[Row]:
+    """`lab start --catch-up` over five chapters, in a course that has one more, which builds on them: the time beyond a plain start."""
+    earlier = [lab for lab in Catalog(ROOT).all() if list(lab.file.machines) == ["server"]][:5]
+    for name in ("labs", "checkers", "infra", "docs"):
+        shutil.copytree(ROOT / name, folder / name)
+    last = folder / "labs" / "99-last"
+    last.mkdir()
+    images = sorted({image for lab in earlier for image in lab.file.images})
+    needs = sorted({need for lab in earlier for need in lab.file.k3s.needs})
+    task = {"id": "99.none", "title": "None", "text": "None.", "points": 1, "hints": ["a", "b", "c"]}
+    file = {"schema": 1, "chapter": "99", "title": "Last", "summary": "Last.", "minutes": 1, "tasks": [task], "images": images}
+    file |= {"builds_on": [lab.chapter for lab in earlier], "k3s": {"needs": needs}}
+    (last / "lab.yaml").write_text(json.dumps(file))
+    bench.env["LAB_COURSE"] = str(folder)
+    plain = bench.lab("start", "99")[0]
+    bench.lab("delete", "99", "--yes")
+    took, out = bench.lab("start", "99", "--catch-up", "--json")
+    print(out)
+    bench.lab("reset", "99", "--yes")
+    again = bench.lab("start", "99", "--catch-up")[0]
+    bench.lab("delete", "--all", "--yes")
+    del bench.env["LAB_COURSE"]
+    words = f"`lab start --catch-up` over {len(earlier)} chapters, graded, beyond a plain start"
+    return [Row(words, 60, "s", [took - plain]), Row("… the next time, from its snapshot", 60, "s", [again])]
 
 
 def solve(bench: Bench) -> None:

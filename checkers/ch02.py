@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import Any
 
 from courselab.grade import at_least, check, diagnose, expect, fail, image, partial, probe, quantity
@@ -10,6 +11,7 @@ from courselab.grade import at_least, check, diagnose, expect, fail, image, part
 SHOP = "course/web"
 RELEASES = ("course/web:1", "course/web:2")
 READY_PATH = "/readyz"
+SHELLS = ("sh", "ash", "bash", "dash")
 KEPT_REVISIONS = 10  # old ones that a Deployment keeps, if it does not say otherwise
 REVISION = "deployment.kubernetes.io/revision"
 CHANGE_CAUSE = "kubernetes.io/change-cause"
@@ -309,14 +311,13 @@ def asks_readyz(workload: Obj, params: Any) -> None:
     """Fail unless the shop's readiness probe asks /readyz on the right port, by itself or through a command in the container."""
     container, path = shop_container(workload), f"{place_of(workload)}.readinessProbe"
     asked = container.get("readinessProbe") or {}
-    command = " ".join((asked.get("exec") or {}).get("command") or [])
+    command = (asked.get("exec") or {}).get("command")
     if command:
-        ports = (params.port, "$WEB_PORT", "${WEB_PORT}", "$(WEB_PORT)")
-        if not any(f":{port}{READY_PATH}" in command.replace('"', "").replace("'", "") for port in ports):
+        if not asks_by_command(command, params.port):
             fail(
-                "The readiness probe's command does not ask for /readyz on the right port",
-                expected=f"a request for :{params.port}{READY_PATH}",
-                actual=command,
+                "The readiness probe's command does not ask for /readyz on the right port, or does not fail when the answer is no",
+                expected=f"one request for http://localhost:{params.port}{READY_PATH}, by wget or by curl --fail",
+                actual=" ".join(command),
                 path=f"{path}.exec.command",
                 about=workload,
             )
@@ -331,6 +332,16 @@ def asks_readyz(workload: Obj, params: Any) -> None:
             about=workload,
             next="kubectl explain pod.spec.containers.readinessProbe.httpGet",
         )
+    request, look = asked["httpGet"], "kubectl describe pod"
+    if request.get("host"):
+        fail(
+            f"The readiness probe asks {request['host']}, whatever the pod does",
+            expected="no host: then each pod is asked itself",
+            actual=request["host"],
+            path=f"{path}.httpGet.host",
+            about=workload,
+            next=look,
+        )
     port = probe_port(container, asked)
     if port != int(params.port):
         fail(
@@ -339,9 +350,39 @@ def asks_readyz(workload: Obj, params: Any) -> None:
             actual=str(port),
             path=f"{path}.httpGet.port",
             about=workload,
-            next="kubectl describe pod",
+            next=look,
         )
-    expect(workload, next="kubectl describe pod").at(f"{path}.httpGet").matches({"path": READY_PATH})
+    asked_for = f"/{request.get('path', '').lstrip('/')}".partition("?")[0]  # the kubelet adds the slash that is left out
+    if asked_for != READY_PATH:
+        fail(
+            f"The readiness probe asks for {asked_for}",
+            expected=READY_PATH,
+            actual=asked_for,
+            path=f"{path}.httpGet.path",
+            about=workload,
+            next=look,
+        )
+
+
+def asks_by_command(command: list[str], port: str) -> bool:
+    """Whether an exec probe's command is one request for /readyz that fails when the shop says no: wget, or curl with --fail."""
+    words = list(command)
+    if len(words) == 3 and words[0].rpartition("/")[2] in SHELLS and words[1].startswith("-") and words[1].endswith("c"):
+        script = re.sub(r"[0-9&]?>+\s*(&[0-9]|/dev/null)", "", words[2]).strip()
+        script = re.sub(r"\|\|\s*(exit 1|false)$", "", script).removeprefix("exec ")
+        if re.search(r"[;&|#`\n]", script):
+            return False  # what comes after the request decides, not the request
+        try:
+            words = shlex.split(script)
+        except ValueError:
+            return False
+    shop_itself = r"(http://)?(localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0|\$HOSTNAME)"
+    url = rf"{shop_itself}:({port}|\$WEB_PORT|\$\{{WEB_PORT\}}|\$\(WEB_PORT\)){READY_PATH}"
+    program = words[0].rpartition("/")[2] if words else ""
+    fails = program == "wget" or (
+        program == "curl" and any(re.fullmatch(r"--fail(-with-body)?|-[a-zA-Z]*f[a-zA-Z]*", word) for word in words)
+    )
+    return fails and any(re.fullmatch(url, word) for word in words)
 
 
 def probe_port(container: Obj, asked: Obj) -> Any:
@@ -376,7 +417,7 @@ def probe_on_other_port(cluster: Any, params: Any) -> str | None:
 def probe_of_other_path(cluster: Any, params: Any) -> str | None:
     web = cluster.find("Deployment", "web", namespace=params.namespace)
     path = ((shop_container(web).get("readinessProbe") or {}).get("httpGet") or {}).get("path") if web else None
-    if path in (None, READY_PATH):
+    if path is None or path.lstrip("/").partition("?")[0] == READY_PATH.lstrip("/"):
         return None
     return f"The probe asks for {path}, which the shop answers whether or not it is ready. {READY_PATH} is the path that knows."
 
@@ -535,8 +576,7 @@ def crash(nodes: Any, params: Any) -> None:
             path=ANSWER,
             next=look,
         )
-    words = words_of(answer.text)
-    if params.missing not in words or len(words & THERE) > 1:
+    if not names_what_is_missing(answer.text, params):
         fail(
             "That is not what the ledger lacks",
             expected="the name of the one thing that is missing",
@@ -544,6 +584,12 @@ def crash(nodes: Any, params: Any) -> None:
             path=ANSWER,
             next=look,
         )
+
+
+def names_what_is_missing(text: str, params: Any) -> bool:
+    """Whether the text names it, with at most one other beside it: "LEDGER_URL is there, LEDGER_ZONE is not" is an answer, a list is none."""
+    others = {word for word in words_of(text) - {params.missing} if word.startswith("LEDGER_")}
+    return params.missing in words_of(text) and len(others) <= 1
 
 
 def words_of(text: str) -> set[str]:
@@ -561,7 +607,7 @@ def answered_elsewhere(nodes: Any) -> str | None:
 @diagnose("02.crash", "several")
 def answered_everything(nodes: Any, params: Any) -> str | None:
     answer = nodes["server"].file(ANSWER)
-    if not answer.exists or params.missing not in words_of(answer.text) or len(words_of(answer.text) & THERE) <= 1:
+    if not answer.exists or params.missing not in words_of(answer.text) or names_what_is_missing(answer.text, params):
         return None
     return "The file names several things. Which one of them is missing?"
 

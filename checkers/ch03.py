@@ -9,6 +9,8 @@ from courselab.grade import ANY, check, diagnose, expect, fail, probe
 INSIDE_PORT = 80
 CLASS = "traefik"
 CLASS_ANNOTATION = "kubernetes.io/ingress.class"
+ROUTER = "traefik.ingress.kubernetes.io/router"
+REDIRECTS = (301, 302, 303, 307, 308)
 DEFAULT_CERTIFICATE = "TRAEFIK DEFAULT CERT"
 OTHER_HOST = "somebody-else.example"
 TLS_KEYS = ("tls.crt", "tls.key")
@@ -25,8 +27,9 @@ def selector_text(service: Obj) -> str:
 
 
 def port_of(service: Obj, number: int) -> Obj | None:
-    """The entry of a Service's ports with this number."""
-    return next((port for port in service["spec"].get("ports") or [] if port.get("port") == number), None)
+    """The entry of a Service's TCP ports with this number."""
+    ports = service["spec"].get("ports") or []
+    return next((port for port in ports if port.get("port") == number and port.get("protocol", "TCP") == "TCP"), None)
 
 
 def ports_text(service: Obj) -> str:
@@ -77,6 +80,16 @@ def fronts(cluster: Any, params: Any) -> list[Obj]:
     return [one for one in found if any((path.get("path") or "/") == "/" for path in paths_of(one, params.host))]
 
 
+def leading(found: list[Obj], path: str) -> list[Obj]:
+    """Those of the Ingresses that lead a path somewhere, for whichever host."""
+
+    def leads(one: Obj) -> bool:
+        entries = [entry for rule in one["spec"].get("rules") or [] for entry in (rule.get("http") or {}).get("paths") or []]
+        return any((entry.get("path") or "/").rstrip("/") == path.rstrip("/") for entry in entries)
+
+    return [one for one in found if leads(one)]
+
+
 def offers(service: Obj, port: Any) -> bool:
     """Whether a Service has a port of this number or name."""
     return any(port in (one.get("port"), one.get("name")) for one in service["spec"].get("ports") or [])
@@ -90,9 +103,48 @@ def said(answer: Obj) -> str:
     return f"{answer['status']}, {first[:60]!r}" if first else str(answer["status"])
 
 
-def greets(answer: Obj, greeting: str) -> bool:
-    """Whether an answer comes from the application with this greeting."""
-    return answer["status"] == 200 and answer["body"].splitlines()[:1] == [greeting]
+def greets(answer: Obj, greeting: str, pods: set[str]) -> bool:
+    """Whether an answer comes from one of these pods, with this greeting. The application names its pod below the greeting."""
+    lines = answer["body"].splitlines()
+    pod = next((line.partition(": ")[2] for line in lines if line.startswith("pod: ")), "")
+    return answer["status"] == 200 and lines[:1] == [greeting] and pod in pods
+
+
+def no_strangers(cluster: Any, service: Obj, deployment: str, params: Any) -> None:
+    """Fail if a Service reaches pods that are not the Deployment's: then some requests are answered by others, and which ones is chance."""
+    strangers = sorted({str(one["pod"]) for one in cluster.endpoints_of(service)} - names_of_pods(cluster, deployment, params))
+    if strangers:
+        name = service["metadata"]["name"]
+        fail(
+            f"Service {name} leads to pod {strangers[0]}, which is not the {deployment}'s",
+            expected=f"the pods of Deployment {deployment} and no others",
+            actual=f"{', '.join(strangers)} among them",
+            path="spec.selector",
+            about=service,
+            next="kubectl get pods --show-labels",
+        )
+
+
+def backends(cluster: Any, params: Any, *, below: str) -> list[Obj]:
+    """The Services that a path of the learner's host leads to; `below`: "/" or "/cart"."""
+    entries = [entry for one in ingresses(cluster, params, params.host) for entry in paths_of(one, params.host)]
+    names = {backend_of(entry)[0] for entry in entries if (entry.get("path") or "/").rstrip("/") == below.rstrip("/")}
+    found = (cluster.find("Service", name, namespace=params.namespace) for name in sorted(names))
+    return [service for service in found if service]
+
+
+def cluster_answers(nodes: Any, port: int) -> None:
+    """Fail if a program of the machine itself listens on a port: nothing then tells whether it or the cluster answers.
+
+    K3s's load balancer listens on no port: the kernel passes on what comes in.
+    """
+    if nodes["server"].port(port).listening:
+        fail(
+            f"A program of the machine itself listens on port {port}",
+            expected=f"port {port} to be the cluster's alone",
+            actual=f"something listens on {nodes['server'].port(port).address} port {port}",
+            next=f"sudo ss -ltnp 'sport = :{port}'",
+        )
 
 
 # 03.service -----------------------------------------------------------------------------------------------------------------
@@ -107,6 +159,9 @@ def ask_inside(lab: Any, cluster: Any, params: Any) -> Obj:
         return {"status": 0, "body": "", "error": "the Service has no address"}
     argv = [
         "/usr/bin/curl",
+        "--disable",  # no .curlrc of the machine's users
+        "--noproxy",
+        "*",
         "--silent",
         "--show-error",
         "--max-time",
@@ -137,16 +192,7 @@ def service(cluster: Any, probes: Any, params: Any) -> None:
         )
     pods = names_of_pods(cluster, "shop", params)
     reached = [one for one in cluster.endpoints_of(found) if one["name"] == (own.get("name") or "")]
-    strangers = sorted({str(one["pod"]) for one in reached} - pods)
-    if strangers:
-        fail(
-            f"Service shop leads to pod {strangers[0]} too, which is not the shop's",
-            expected="the pods of Deployment shop and no others",
-            actual=f"also {', '.join(strangers)}",
-            path="spec.selector",
-            about=found,
-            next="kubectl get pods --show-labels",
-        )
+    no_strangers(cluster, found, "shop", params)
     right = {one["pod"] for one in reached if one["port"] == int(params.port)}
     if not pods or right != pods:
         actual = ", ".join(sorted(f"{one['ip']}:{one['port']}" for one in reached)) or "no endpoints"
@@ -159,7 +205,7 @@ def service(cluster: Any, probes: Any, params: Any) -> None:
             next=look,
         )
     answer = probes["03.inside"]
-    if not greets(answer, params.greeting):
+    if not greets(answer, params.greeting, pods):
         fail(
             "The Service's own address does not answer with the shop's greeting",
             expected=f"200, {params.greeting!r}",
@@ -234,8 +280,8 @@ def answer_of(answer: Obj) -> Obj:
     return {"status": answer["status"], "body": answer["body"][:2000], "error": answer["error"]}
 
 
-@check("03.public", reads=["Service", "EndpointSlice", "Pod"], probes=["03.outside"])
-def public(cluster: Any, probes: Any, params: Any) -> None:
+@check("03.public", reads=["Service", "EndpointSlice", "Deployment", "Pod"], probes=["03.outside"])
+def public(cluster: Any, nodes: Any, probes: Any, params: Any) -> None:
     found = cluster.get("Service", "shop-public", namespace=params.namespace)
     look = "kubectl get service shop-public"
     expect(found, next=look).matches({"spec": {"type": "LoadBalancer"}})
@@ -249,8 +295,10 @@ def public(cluster: Any, probes: Any, params: Any) -> None:
             next=look,
         )
     expect(found, next="kubectl get pods --namespace=kube-system").at("status.loadBalancer").matches({"ingress": ANY})
+    no_strangers(cluster, found, "shop", params)
+    cluster_answers(nodes, int(params.public))
     answer = probes["03.outside"]
-    if not greets(answer, params.greeting):
+    if not greets(answer, params.greeting, names_of_pods(cluster, "shop", params)):
         fail(
             f"Port {params.public} of the machine does not show the shop",
             expected=f"200, {params.greeting!r}",
@@ -310,8 +358,13 @@ def ask_by_host(lab: Any, params: Any) -> Obj:
     return {name: answer_of(lab.http("http://server/", host=host)) for name, host in asked.items()}
 
 
-@check("03.route", needs=["03.service"], reads=["Ingress", "IngressClass", "Service", "EndpointSlice", "Pod"], probes=["03.by-host"])
-def route(cluster: Any, probes: Any, params: Any) -> None:
+@check(
+    "03.route",
+    needs=["03.service"],
+    reads=["Ingress", "IngressClass", "Service", "EndpointSlice", "Deployment", "Pod"],
+    probes=["03.by-host"],
+)
+def route(cluster: Any, nodes: Any, probes: Any, params: Any) -> None:
     found = fronts(cluster, params)
     look = "kubectl describe ingress"
     if not found:
@@ -321,11 +374,14 @@ def route(cluster: Any, probes: Any, params: Any) -> None:
             expected=f"a rule for host {params.host} and path /",
             actual=f"rules for {', '.join(others)}" if others else "no Ingress",
             path="spec.rules[].host",
-            about=ingresses(cluster, params),
+            about=leading(ingresses(cluster, params), "/"),
             next=look,
         )
+    for target in backends(cluster, params, below="/"):
+        no_strangers(cluster, target, "shop", params)
+    cluster_answers(nodes, 80)
     answers = probes["03.by-host"]
-    if not greets(answers["own"], params.greeting):
+    if not greets(answers["own"], params.greeting, names_of_pods(cluster, "shop", params)):
         fail(
             f"http://{params.host}/ does not show the shop",
             expected=f"200, {params.greeting!r}",
@@ -371,6 +427,26 @@ def host_differs(cluster: Any, params: Any) -> str | None:
         return None
     hosts = sorted({host for one in ingresses(cluster, params) for host in hosts_of(one)} - {params.host})
     return f"The rule is for {', '.join(hosts)}. I asked for {params.host}." if hosts else None
+
+
+@diagnose("03.route", "entry-points")
+def over_tls_only(cluster: Any, params: Any) -> str | None:
+    for found in fronts(cluster, params):
+        annotations, name = found["metadata"].get("annotations") or {}, found["metadata"]["name"]
+        entry_points = annotations.get(f"{ROUTER}.entrypoints", "web")
+        if "web" not in [one.strip() for one in entry_points.split(",")]:
+            return f"Ingress {name} is for Traefik's entry point {entry_points} (an annotation). Port 80 is the entry point web."
+        if annotations.get(f"{ROUTER}.tls") == "true":
+            return f"Ingress {name} has the annotation {ROUTER}.tls, and so a route for https only. Below spec.tls a certificate does no such harm."
+    return None
+
+
+@diagnose("03.route", "redirect")
+def redirected(cluster: Any, probes: Any, params: Any) -> str | None:
+    middlewares = [(found["metadata"].get("annotations") or {}).get(f"{ROUTER}.middlewares") for found in fronts(cluster, params)]
+    if not any(middlewares) or probes["03.by-host"]["own"]["status"] not in REDIRECTS:
+        return None
+    return f"A middleware ({', '.join(filter(None, middlewares))}) sends everybody elsewhere, so http shows nothing of the shop."
 
 
 @diagnose("03.route", "ingress-namespace")
@@ -428,16 +504,17 @@ def ask_by_path(lab: Any, params: Any) -> Obj:
 )
 def by_path(cluster: Any, probes: Any, params: Any) -> None:
     found, answers = ingresses(cluster, params, params.host), probes["03.by-path"]
-    wanted = {"/cart": params.cart_greeting, "/cart/items": params.cart_greeting, "/bread": params.greeting}
-    for path, greeting in wanted.items():
-        if not greets(answers[path], greeting):
-            whose = "the shop" if path == "/bread" else "the cart"
+    for target in backends(cluster, params, below="/cart"):
+        no_strangers(cluster, target, "cart", params)
+    wanted = {"/cart": ("cart", params.cart_greeting), "/cart/items": ("cart", params.cart_greeting), "/bread": ("shop", params.greeting)}
+    for path, (whose, greeting) in wanted.items():
+        if not greets(answers[path], greeting, names_of_pods(cluster, whose, params)):
             fail(
-                f"http://{params.host}{path} does not show {whose}",
+                f"http://{params.host}{path} does not show the {whose}",
                 expected=f"200, {greeting!r}",
                 actual=said(answers[path]),
                 path="spec.rules[].http.paths",
-                about=found,
+                about=leading(found, "/cart" if whose == "cart" else "/") or found,
                 next="kubectl describe ingress",
             )
 
@@ -514,11 +591,14 @@ def covers(name: str, host: str) -> bool:
     return name == host or (name.startswith("*.") and name[1:] == host[host.index(".") :])
 
 
-@check("03.tls", needs=["03.route"], reads=["Ingress", "Secret", "Service", "EndpointSlice", "Pod"], probes=["03.secure"])
+@check("03.tls", needs=["03.route"], reads=["Ingress", "Secret", "Service", "EndpointSlice", "Deployment", "Pod"], probes=["03.secure"])
 def tls(cluster: Any, nodes: Any, probes: Any, params: Any) -> None:
     found, shown = ingresses(cluster, params, params.host), probes["03.secure"]
-    for name in tls_secrets(cluster, params):  # one that has just been taken away may be shown for a moment longer
-        cluster.get("Secret", name, namespace=params.namespace)
+    named = tls_secrets(cluster, params)
+    if not any(cluster.find("Secret", name, namespace=params.namespace) for name in named):
+        for name in named[:1]:  # one that has just been taken away may be shown for a moment longer
+            cluster.get("Secret", name, namespace=params.namespace)
+    cluster_answers(nodes, 443)
     names = [shown["subject"]] if shown["subject"] == DEFAULT_CERTIFICATE else shown["names"] or [shown["subject"]]
     if not any(covers(name, params.host) for name in names):
         fail(
@@ -526,12 +606,12 @@ def tls(cluster: Any, nodes: Any, probes: Any, params: Any) -> None:
             expected=f"a certificate for {params.host}",
             actual=f"one for {', '.join(filter(None, names))}" if any(names) else said(shown),
             path="spec.tls",
-            about=found,
+            about=[one for one in found if one["spec"].get("tls")] or found,
             next="openssl s_client -connect localhost:443 -servername $LAB_HOST",
         )
     if not shown["since"] <= nodes["server"].time <= shown["until"]:
         fail("The certificate is not valid today", expected="a certificate that is valid now", actual="another time", about=found)
-    if not greets(shown, params.greeting):
+    if not greets(shown, params.greeting, names_of_pods(cluster, "shop", params)):
         fail(
             f"https://{params.host}/ does not show the shop",
             expected=f"200, {params.greeting!r}",

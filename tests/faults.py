@@ -1,12 +1,18 @@
-"""The faults whose Evidence is kept in tests/unit/grade/evidence/faults.json.gz: one namespace each, made for real.
+"""The faults whose Evidence is kept in tests/unit/grade/evidence: one namespace each, made for real in a lab 03.
 
 python -m tests.faults > faults.json && lab kubectl apply -f faults.json
 lab check --no-wait --no-disturb --save-evidence faults.json.gz        # a minute later, when the probes have failed often enough
+
+`python -m tests.faults more` makes those of more-faults.json.gz, in a lab 03 of their own; then `kubectl delete pod held -n finalizer --wait=false`, and
+MANIFESTS go to the server's folder of manifests. policy.json.gz has `… policy` only,
+applied twice: a policy holds a few seconds after it was made. taint.json.gz and cordoned.json.gz are of a fresh lab whose node was tainted (`kubectl taint node server
+pool=gpu:NoSchedule`) and cordoned before `python -m tests.faults taint` and `… cordoned`.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,9 +47,9 @@ def service(selector: Obj | None = None, target: Any = 8080) -> Obj:
     return make("Service", "web", spec={"selector": selector or {"app": "web"}, "ports": [{"port": 80, "targetPort": target}]})
 
 
-def ingress(ingress_class: str | None = "traefik", port: int = 80, to: str = "web", **spec: Any) -> Obj:
+def ingress(ingress_class: str | None = "traefik", port: int = 80, to: str = "web", host: str = "shop.example", **spec: Any) -> Obj:
     path = {"path": "/", "pathType": "Prefix", "backend": {"service": {"name": to, "port": {"number": port}}}}
-    rules = [{"host": "shop.example", "http": {"paths": [path]}}]
+    rules = [{"host": host, "http": {"paths": [path]}}]
     return make("Ingress", "web", "networking.k8s.io/v1", spec={"ingressClassName": ingress_class, "rules": rules, **spec})
 
 
@@ -152,14 +158,122 @@ FAULTS: dict[str, list[Obj]] = {
 }
 
 
-def objects() -> Iterator[Obj]:
+def bare(name: str = "web", *, spec: Obj | None = None, metadata: Obj | None = None, **container: Any) -> Obj:
+    """A pod that nobody owns."""
+    own = {"name": "web", "image": "course/web:1", **container}
+    made = make("Pod", name, spec={"containers": [own], "terminationGracePeriodSeconds": 1, "enableServiceLinks": False, **(spec or {})})
+    return {**made, "metadata": {**made["metadata"], **(metadata or {})}}
+
+
+def shell(script: str) -> list[str]:
+    return ["sh", "-c", script]
+
+
+ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+ASKS_FOR_PODS = (
+    f'curl --silent --cacert {ACCOUNT}/ca.crt --header "Authorization: Bearer $(cat {ACCOUNT}/token)" '
+    "https://kubernetes.default.svc/api/v1/namespaces/default/pods; exit 1"
+)
+ADMISSION = "admissionregistration.k8s.io/v1"
+PODS = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+
+
+def only_in(namespace: str) -> Obj:
+    return {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+
+
+MORE_FAULTS: dict[str, list[Obj]] = {
+    "command-not-executable": [web(command=["/etc/passwd"])],
+    "exit-127": [web(command=shell("serv"))],
+    "rbac-denied": [web(image="course/tools:1", command=shell(ASKS_FOR_PODS))],
+    "probe-timeout": [web(image="course/tools:1", command=["nc", "-lk", "8080"], readinessProbe=asks("/", 8080, timeoutSeconds=1))],
+    "pod-deadline": [bare(spec={"activeDeadlineSeconds": 2})],
+    "evicted": [
+        bare(
+            image="course/tools:1",
+            command=shell("head -c 8000000 /dev/zero > /c/file; sleep 1000"),
+            volumeMounts=[{"name": "c", "mountPath": "/c"}],
+            spec={"volumes": [{"name": "c", "emptyDir": {"sizeLimit": "1Mi"}}]},
+        )
+    ],
+    "finalizer": [bare("held", metadata={"finalizers": ["example.org/hold"]})],
+    "webhook-unreachable": [
+        make(
+            "ValidatingWebhookConfiguration",
+            "asks-nobody",
+            ADMISSION,
+            webhooks=[
+                {
+                    "name": "pods.example.org",
+                    "rules": [PODS],
+                    "namespaceSelector": only_in("webhook-unreachable"),
+                    "clientConfig": {"service": {"name": "hook", "namespace": "webhook-unreachable"}},
+                    "sideEffects": "None",
+                    "admissionReviewVersions": ["v1"],
+                }
+            ],
+        ),
+        web(),
+    ],
+    "job-failed": [
+        job(
+            args=["--port=x"],
+            podFailurePolicy={"rules": [{"action": "FailJob", "onExitCodes": {"operator": "In", "values": [1]}}]},
+        )
+    ],
+    "selector-none": [make("Service", "web", spec={"ports": [{"port": 80}]})],
+    "load-balancer-port-taken": [
+        web(),
+        make("Service", "web", spec={"type": "LoadBalancer", "selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8080}]}),
+    ],
+    "backend-other-namespace": [ingress(to="web", host="lonely.example")],
+    "host-taken": [
+        web(),
+        service(),
+        ingress(host="taken.example"),
+        {**service(), "metadata": {"name": "other"}},
+        {**ingress(to="other", host="taken.example"), "metadata": {"name": "other"}},
+    ],
+}
+POLICY: dict[str, list[Obj]] = {
+    "policy-denied": [
+        make(
+            "ValidatingAdmissionPolicy",
+            "no-pods-here",
+            ADMISSION,
+            spec={
+                "matchConstraints": {"resourceRules": [PODS], "namespaceSelector": only_in("policy-denied")},
+                "validations": [{"expression": "false", "message": "pods need an owner label"}],
+            },
+        ),
+        make(
+            "ValidatingAdmissionPolicyBinding",
+            "no-pods-here",
+            ADMISSION,
+            spec={"policyName": "no-pods-here", "validationActions": ["Deny"]},
+        ),
+        web(),
+    ],
+}
+TAINT: dict[str, list[Obj]] = {"taint": [web()]}
+CORDONED: dict[str, list[Obj]] = {"cordoned": [web()]}
+WITHOUT_NAMESPACE = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration")
+MANIFESTS = {
+    "addon-invalid.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a\n",
+    "addon-refused.yaml": "apiVersion: v1\nkind: Confmap\nmetadata: {name: a}\n",
+}
+DOCUMENTS = {"": FAULTS, "more": MORE_FAULTS, "policy": POLICY, "taint": TAINT, "cordoned": CORDONED}
+
+
+def objects(document: str = "") -> Iterator[Obj]:
     """Every fault's namespace and what is in it."""
-    for name, made in FAULTS.items():
+    for name, made in DOCUMENTS[document].items():
         labels = {"pod-security.kubernetes.io/enforce": "restricted"} if name == "pod-security" else {}
         yield {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
         for one in made:
-            yield {**one, "metadata": {**one["metadata"], "namespace": name}}
+            scope = {} if one["kind"] in WITHOUT_NAMESPACE else {"namespace": name}
+            yield {**one, "metadata": {**one["metadata"], **scope}}
 
 
 if __name__ == "__main__":
-    print(json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects())}))
+    print(json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects(*sys.argv[1:2]))}))

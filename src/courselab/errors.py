@@ -28,6 +28,11 @@ class LabError(Exception):
         self.docs = docs
         self.detail = detail
 
+    @property
+    def sentences(self) -> str:
+        """What and why, for a place where both stand in one line."""
+        return " ".join(filter(None, (f"{self.what}.", self.why)))
+
 
 class UsageError(LabError):
     """The command line, or a file the user wrote, asks for something that cannot be done."""

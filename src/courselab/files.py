@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 
-def write_atomic(path: Path, data: bytes, *, mode: int = 0o600) -> None:
-    """Replace `path` with `data`: temporary file beside it, fsync, rename. Parent folders are made, private."""
+def write_atomic(path: Path, data: bytes, *, mode: int = 0o600, durable: bool = True) -> None:
+    """Replace `path` with `data`: temporary file beside it, fsync, rename. Parent folders are made, private.
+
+    Without `durable` there is no fsync: quicker, for what may be lost at a power cut.
+    """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -18,13 +21,13 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o600) -> None:
             file.write(data)
             file.flush()
             os.fchmod(file.fileno(), mode) if hasattr(os, "fchmod") else None
-            os.fsync(file.fileno())
+            os.fsync(file.fileno()) if durable else None
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
 
 
-def write_json(path: Path, value: Any, *, mode: int = 0o600) -> None:
+def write_json(path: Path, value: Any, *, mode: int = 0o600, durable: bool = True) -> None:
     """Write `value` as indented JSON, atomically."""
-    write_atomic(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode(), mode=mode)
+    write_atomic(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode(), mode=mode, durable=durable)

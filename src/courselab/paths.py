@@ -29,6 +29,11 @@ class Paths:
         return self.state / "labs"
 
     @property
+    def logs(self) -> Path:
+        """What was done to each lab: logs/NN.log; stays when the lab is deleted."""
+        return self.state / "logs"
+
+    @property
     def machines(self) -> Path:
         """State of local machines: machines/NAME/."""
         return self.state / "machines"

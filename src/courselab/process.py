@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import IO, NoReturn
 from courselab.errors import LabError
 
 OUTPUT_LIMIT_BYTES = 8 * 1024 * 1024
+LEFT_OVER_S = 1.0  # for output that is still in a pipe after its program ended
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,14 @@ class CommandTimeout(LabError):
 # Programs that `run` waits for now. Signals belong to the whole process, and so does this.
 _running: set[subprocess.Popen[bytes]] = set()
 _starting = threading.RLock()  # held from a program's start until it is in the set
+# Who is told of every program that has ended: its command line, exit code (None: killed at its deadline), seconds, and errors.
+Watcher = Callable[[Sequence[str], int | None, float, str], None]
+_watchers: list[Watcher] = []
+
+
+def watch(watcher: Watcher) -> None:
+    """Tell `watcher` of every program that `run` runs from here on, for a log."""
+    _watchers.append(watcher)
 
 
 def end_running() -> None:
@@ -75,6 +85,12 @@ def end_running() -> None:
         for process in _running:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+def end_for_good() -> None:
+    """The same right before the process ends: no thread starts another program meanwhile, which nobody would end."""
+    _starting.acquire()
+    end_running()
 
 
 def run(
@@ -95,6 +111,7 @@ def run(
     or on Ctrl-C.
     Raises CommandMissing if it does not exist, CommandTimeout after `timeout_s` seconds, OSError if the file cannot be opened.
     """
+    began = time.monotonic()
     source = input.open("rb") if isinstance(input, Path) else io.BytesIO(input or b"")
     try:
         with _starting:
@@ -117,6 +134,7 @@ def run(
         process.wait(timeout_s)
     except subprocess.TimeoutExpired as late:
         kill_group(process)
+        tell(argv, None, time.monotonic() - began, "")
         raise CommandTimeout(
             f"`{' '.join(argv[:3])}` did not end within {timeout_s:g} s",
             why="It was stopped at its deadline.",
@@ -129,8 +147,21 @@ def run(
     finally:
         _running.discard(process)
     # A background child may hold the pipe open after its parent ended: take what is there, do not wait for it.
-    out, err = (reader.finish(within_s=2.0) for reader in reading)
+    ends = time.monotonic() + LEFT_OVER_S
+    out, err = (reader.finish(within_s=max(0.0, ends - time.monotonic())) for reader in reading)
+    tell(argv, process.returncode, time.monotonic() - began, err.decode("utf-8", "replace"))
     return Completed(tuple(argv), process.returncode, out, err, any(reader.truncated for reader in reading))
+
+
+def tied(argv: Sequence[str]) -> list[str]:
+    """`argv` for `run`, so that the program ends with us even when nothing can be tidied up (kill -9). Linux only, elsewhere as it is."""
+    return ["setpriv", "--pdeathsig", "KILL", "--", *argv] if shutil.which("setpriv") else list(argv)
+
+
+def tell(argv: Sequence[str], code: int | None, seconds: float, errors: str) -> None:
+    """Tell the watchers of a program that has ended, here or in a helper of ours."""
+    for watcher in _watchers:
+        watcher(argv, code, seconds, errors)
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:

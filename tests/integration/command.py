@@ -20,12 +20,21 @@ class LabCommand:
     home: Path
 
     def run(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(COURSE / "lab"), *words],
+            env=self.environment() | environ,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=LONG_S,
+            check=False,
+        )
+
+    def environment(self) -> dict[str, str]:
+        """The variables that `./lab` runs with."""
         env = {name: value for name, value in os.environ.items() if not name.startswith(("LAB_", "SUDO_")) or name == "LAB_CACHE"}
         env.setdefault("LAB_CACHE", str(Path.home() / ".cache" / "k3s-course-lab"))
-        env |= {"LAB_HOME": str(self.home), **environ}
-        return subprocess.run(
-            [str(COURSE / "lab"), *words], env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=LONG_S, check=False
-        )
+        return env | {"LAB_HOME": str(self.home)}
 
     def ok(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run and expect success; a failure shows what the command said."""

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import subprocess
 
 import pytest
 
+from tests.integration.live import chapters_said
+
 # program → Debian package: what Docker would use, and what a user without root would.
 TOOLS = {"iptables": "iptables", "sudo": "sudo"}
 # Under software emulation a virtual machine takes minutes; `LAB_FULL=1` includes it.
 FULL = bool(os.environ.get("LAB_FULL"))
+# What is random in a test comes from this number; `LAB_SEED=…` runs the same again.
+SEED = int(os.environ.get("LAB_SEED") or secrets.randbelow(1_000_000))
 collect_ignore = [] if FULL else ["test_multipass_vm.py"]
 
 
 def pytest_report_header() -> str:
     """Say what this run leaves out."""
-    return "full run" if FULL else "left out without LAB_FULL=1: test_multipass_vm.py (a real virtual machine)"
+    left_out = (
+        "full run"
+        if FULL
+        else "left out without LAB_FULL=1: test_multipass_vm.py (a real virtual machine), and all but two minutes of test_soak.py"
+    )
+    return f"LAB_SEED={SEED} · chapters verified live: {chapters_said()} · {left_out}"
 
 
 @pytest.fixture(scope="session", autouse=True)

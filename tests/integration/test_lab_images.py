@@ -80,16 +80,22 @@ Web = Callable[..., tuple[subprocess.Popen[str], int]]
 
 
 @pytest.fixture
-def web(tmp_path: Path) -> Iterator[Web]:
-    """Starts the web application with flags and environment, on a free port; returns it and the port."""
+def program(tmp_path: Path) -> Path:
+    """The web application."""
     binary = tmp_path / "web"
     binary.write_bytes(image_of(lab_images(find_paths(), ["course/web:2"], _host_arch(), Silent())[0])[2]["/usr/bin/web"])
     binary.chmod(0o755)
+    return binary
+
+
+@pytest.fixture
+def web(program: Path) -> Iterator[Web]:
+    """Starts the web application with flags and environment, on a free port; returns it and the port."""
     started: list[subprocess.Popen[str]] = []
 
     def start(*flags: str, **env: str) -> tuple[subprocess.Popen[str], int]:
         port = _free_port()
-        process = subprocess.Popen([binary, f"-port={port}", *flags], env=env, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen([program, f"-port={port}", *flags], env=env, stderr=subprocess.PIPE, text=True)
         started.append(process)
         return process, port
 
@@ -159,6 +165,13 @@ def test_web_ends_with_one_clear_line_when_it_cannot_work(web: Web, flags: list[
     assert process.returncode == 1
     assert line in log
     assert len(log.splitlines()) == 1
+
+
+def test_web_is_not_led_astray_by_a_service_named_web(program: Path) -> None:
+    """Pods that start after it find WEB_PORT=tcp://… in their environment. The wrong path keeps the program from listening."""
+    told = {"WEB_PORT": "tcp://10.43.0.9:80", "WEB_PATH": "cart"}
+    done = subprocess.run([program], env=told, capture_output=True, text=True, timeout=20, check=False)
+    assert 'path "cart" does not begin with /' in done.stderr
 
 
 def _host_arch() -> str:

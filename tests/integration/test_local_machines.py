@@ -338,6 +338,22 @@ def test_a_machine_whose_init_was_killed_can_be_started(provider: Provider, home
     assert machine.run(["true"], timeout_s=10).code == 0
 
 
+def test_a_machine_made_anew_keeps_its_place_and_nothing_else(provider: Provider, home: Path) -> None:
+    machine = provider.create(spec("server"))
+    machine.put("/etc/mark", b"old")
+    machine.put("/var/lib/rancher/mark", b"old")
+    again = provider.create(spec("server", student_uid=4711), anew=True)
+    assert (again.address, again.spec.student_uid) == (machine.address, 4711)
+    for mark in ("/etc/mark", "/var/lib/rancher/mark"):
+        with pytest.raises(LabError, match="could not be read"):
+            again.get(mark)
+    disks = paths_below(home).machines / "k3s-02-server" / "disks"
+    assert len(list(disks.iterdir())) == 2
+    provider.sweep("02")
+    assert len(list(disks.iterdir())) == 1
+    assert text(again, "hostname") == "server"
+
+
 def test_snapshots(provider: Provider) -> None:
     machine = provider.create(spec("server"))
     machine.put("/etc/mark", b"early")

@@ -2,101 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
-import os
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
-from courselab.course.model import Role
-from courselab.k3s.install import install_k3s, start_k3s
-from courselab.k3s.release import Release
-from courselab.k3s.standin import stand_in_release
-from courselab.machines import Machine, MachineSpec
-from courselab.machines.local.provider import LocalProvider
-from courselab.paths import Paths
-from courselab.progress import Silent
+from tests.integration.server import MANIFESTS, Server, pod, server_of_its_own
 
-COURSE = Path(__file__).parents[2]
-BUSYBOX = "k3s-standin/busybox:1"
 CONFIG = {"write-kubeconfig-mode": "644", "tls-san": ["shop.example"], "node-label": ["place=edge"], "kubelet-arg": ["max-pods=60"]}
-MANIFESTS = "/var/lib/rancher/k3s/server/manifests"
-
-
-class Server:
-    """A server and short ways to ask it."""
-
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
-
-    def sh(self, script: str, *, user: str = "root", timeout_s: float = 60) -> str:
-        done = self.machine.run(["sh", "-euc", script], timeout_s=timeout_s, user=user)
-        assert done.code == 0, f"{script}\n{done.text}\n{done.error_text}"
-        return done.text.strip()
-
-    def kubectl(self, *words: str) -> str:
-        done = self.machine.run(["kubectl", *words], timeout_s=60)
-        assert done.code == 0, f"kubectl {words}\n{done.text}\n{done.error_text}"
-        return done.text.strip()
-
-    def get(self, *words: str) -> dict[str, Any]:
-        return json.loads(self.kubectl("get", *words, "-o", "json"))
-
-    def apply(self, *things: dict[str, Any]) -> None:
-        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(things)})
-        done = self.machine.run(["kubectl", "apply", "-f", "-"], input=text.encode(), timeout_s=60)
-        assert done.code == 0, done.error_text
-
-    def until(self, what: str, true: Callable[[], bool], within_s: float = 60) -> None:
-        deadline = time.monotonic() + within_s
-        while not true():
-            assert time.monotonic() < deadline, f"not within {within_s:g} s: {what}"
-            time.sleep(0.3)
 
 
 @pytest.fixture(scope="module")
-def release() -> Release:
-    cache = Path(os.environ.get("LAB_CACHE") or Path.home() / ".cache" / "k3s-course-lab")
-    return stand_in_release(_paths(cache, cache), Silent())
-
-
-@pytest.fixture(scope="module")
-def server(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    cache = Path(os.environ.get("LAB_CACHE") or Path.home() / ".cache" / "k3s-course-lab")
-    provider = LocalProvider(_paths(cache, tmp_path_factory.mktemp("home")), Silent(), lambda _: True)
-    machine = provider.create(MachineSpec("test-standin-server", "server", "standin", mounts=release.mounts))
-    try:
-        install_k3s(machine, release, Role.SERVER, config=CONFIG, images=())
-        start_k3s(machine, Role.SERVER)
-        found = Server(machine)
-        found.kubectl("wait", "--for=create", "node/server", "--timeout=60s")
-        found.kubectl("wait", "--for=condition=Ready", "node/server", "--timeout=60s")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with server_of_its_own(tmp_path_factory.mktemp("home"), "standin", CONFIG) as found:
         yield found
-    finally:
-        machine.delete()
-
-
-def _paths(cache: Path, home: Path) -> Paths:
-    return Paths(course=COURSE, state=home / "state", cache=cache, config=home / "config", work=home / "work")
-
-
-def pod(name: str, *command: str, **spec: Any) -> dict[str, Any]:
-    container = {"name": "main", "image": BUSYBOX, "command": list(command) or ["sleep", "3600"], **spec.pop("container", {})}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "labels": {"app": name}},
-        "spec": {"terminationGracePeriodSeconds": 0, "containers": [container], **spec},
-    }
 
 
 def test_the_node_looks_like_one_of_k3s(server: Server) -> None:
     server.kubectl("wait", "--for=jsonpath={.spec.podCIDR}", "node/server", "--timeout=60s")
-    server.kubectl("wait", "--for=jsonpath={.metadata.annotations.k3s\\.io/node-args}", "node/server", "--timeout=60s")
     node = server.get("node", "server")
     labels, spec = node["metadata"]["labels"], node["spec"]
     assert labels["node-role.kubernetes.io/control-plane"] == "true"
@@ -125,7 +51,8 @@ def test_the_node_token_names_the_clusters_authority(server: Server) -> None:
     token = server.sh("cat /var/lib/rancher/k3s/server/node-token")
     digest = hashlib.sha256(server.machine.get("/var/lib/rancher/k3s/server/tls/server-ca.crt")).hexdigest()
     assert token.startswith(f"K10{digest}::server:")
-    assert server.sh("k3s token") == token
+    made = server.sh("k3s token create --ttl 5m")
+    assert made.startswith(f"K10{digest}::") and made.partition("::")[2].partition(".")[0] in server.sh("k3s token list")
     assert server.sh("stat -L -c %a /var/lib/rancher/k3s/server/node-token") == "600"
 
 
@@ -133,6 +60,34 @@ def test_tls_san_is_in_the_certificate(server: Server) -> None:
     shown = server.sh("openssl s_client -connect 127.0.0.1:6443 </dev/null 2>/dev/null | openssl x509 -noout -ext subjectAltName")
     assert "DNS:shop.example" in shown
     assert f"IP Address:{server.machine.address}" in shown
+
+
+def test_certificates_say_until_when_they_are_good(server: Server) -> None:
+    shown = server.sh("k3s certificate check --output table")
+    (mine,) = [line.split() for line in shown.splitlines() if line.startswith("client-admin.crt") and "system:admin" in line]
+    assert (mine[2], mine[-3:]) == ("ClientAuth", ["1", "year", "OK"])
+    assert server.machine.run(["k3s", "certificate", "check"], timeout_s=20, user="student").code == 1
+
+
+def test_a_client_certificate_lasts_as_long_as_was_asked_for(server: Server) -> None:
+    ask = "openssl req -new -newkey rsa:2048 -nodes -keyout /tmp/dana.key -out /tmp/dana.csr -subj /CN=dana 2>/dev/null; base64 -w0 /tmp/dana.csr"
+    spec = {
+        "request": server.sh(ask), "signerName": "kubernetes.io/kube-apiserver-client", "usages": ["client auth"], "expirationSeconds": 86400,
+    }  # fmt: skip
+    server.apply({"apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest", "metadata": {"name": "dana"}, "spec": spec})
+    server.kubectl("certificate", "approve", "dana")
+    server.until("it is signed", lambda: "certificate" in server.get("csr", "dana")["status"])
+    signed = "kubectl get csr dana -o jsonpath={.status.certificate} | base64 -d | openssl x509 -noout"
+    assert "k3s-client-ca@" in server.sh(f"{signed} -issuer")
+    assert server.machine.run(["sh", "-c", f"{signed} -checkend 86000"], timeout_s=20).code == 0
+    assert server.machine.run(["sh", "-c", f"{signed} -checkend 86500"], timeout_s=20).code == 1
+
+
+@pytest.mark.parametrize(("words", "seconds"), [((), 3600), (("--duration=24h",), 86400)])
+def test_a_token_lasts_as_long_as_was_asked_for(server: Server, words: tuple[str, ...], seconds: int) -> None:
+    body = server.kubectl("create", "token", "default", *words).split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    assert claims["exp"] - claims["iat"] == seconds
 
 
 @pytest.mark.parametrize(("words", "named"), [(["--flannel-iface", "eth0"], "--flannel-iface"), (["--disable", "trefik"], "trefik")])

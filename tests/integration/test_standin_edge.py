@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from courselab.course.model import Role
 from courselab.k3s.api import Api
-from courselab.k3s.install import install_k3s, start_k3s
 from courselab.k3s.kubeconfig import fetch_kubeconfig
 from courselab.k3s.ready import COMPONENTS, wait_for
-from courselab.k3s.standin import stand_in_release
-from courselab.machines import MachineSpec
-from courselab.machines.local.provider import LocalProvider
-from courselab.paths import Paths
-from courselab.progress import Silent
-from tests.integration.test_standin import COURSE, MANIFESTS, Server, pod
+from tests.integration.server import MANIFESTS, Server, pod, server_of_its_own
 
 HOST = "shop.example"
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -33,23 +24,12 @@ SVCLB = "svccontroller.k3s.cattle.io/svcname"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that is ready as a lab that needs Traefik calls it, with a web server and its Service in it."""
-    cache, home = Path(os.environ.get("LAB_CACHE") or Path.home() / ".cache" / "k3s-course-lab"), tmp_path_factory.mktemp("home")
-    paths = Paths(course=COURSE, state=home / "state", cache=cache, config=home / "config", work=home / "work")
-    release = stand_in_release(paths, Silent())
-    machine = LocalProvider(paths, Silent(), lambda _: True).create(
-        MachineSpec("test-edge-server", "server", "edge", mounts=release.mounts)
-    )
-    try:
-        install_k3s(machine, release, Role.SERVER, config={}, images=())
-        start_k3s(machine, Role.SERVER)
-        found = Server(machine)
-        wait_for(Api(yaml.safe_load(fetch_kubeconfig(machine))), COMPONENTS["traefik"], timeout_s=120)
+    with server_of_its_own(tmp_path_factory.mktemp("home"), "edge", {}) as found:
+        wait_for(Api(yaml.safe_load(fetch_kubeconfig(found.machine))), COMPONENTS["traefik"], timeout_s=120)
         script = "echo hello > /tmp/index.html; exec busybox httpd -f -p 8080 -h /tmp"
         found.apply(pod("web", "sh", "-c", script), service("web", 80), ingress("web"))
         found.kubectl("wait", "--for=condition=Ready", "pod/web", "--timeout=60s")
         yield found
-    finally:
-        machine.delete()
 
 
 def service(name: str, port: int, **spec: Any) -> dict[str, Any]:

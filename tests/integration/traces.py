@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -21,7 +22,7 @@ def traces(machines: Path) -> dict[str, list[str]]:
         "grouped processes": [path for path, text in _groups_of_processes() if key in text],
         "mounts": [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(machines).replace(" ", "\\040") in line],
         "interfaces": [path.name for path in Path("/sys/class/net").iterdir() if key in path.name],
-        "groups": [str(path) for path in Path("/sys/fs/cgroup").rglob(f"*{key}*")],
+        "groups": [top for top, _, _ in os.walk("/sys/fs/cgroup") if key in os.path.basename(top)],
         "firewall": [line for line in _said("nft", "list", "ruleset").splitlines() if key in line],
         "routes": [line for line in _said("ip", "route", "show", "table", "all").splitlines() if key in line],
         "nspawn": [str(path) for path in Path("/run/systemd/nspawn").rglob(f"*{key}*")],
@@ -37,7 +38,15 @@ def host_settings() -> dict[str, str]:
         return {name: value for name, value in before.items() if "clab" not in name and "vb-" not in name}
     paths = [path for pattern in WATCHED for path in Path("/proc/sys").glob(pattern)]
     own = [path for path in paths if "clab" not in str(path) and "vb-" not in str(path)]
-    return {str(path.relative_to("/proc/sys")): path.read_text().strip() for path in own}
+    return {str(path.relative_to("/proc/sys")): text for path in own if (text := _text(path))}
+
+
+def _text(path: Path) -> str:
+    """What is in it; nothing if it went away meanwhile, with a network card of somebody else."""
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        return ""
 
 
 def _command_lines() -> list[tuple[str, str]]:

@@ -49,3 +49,19 @@ def lab(course: Path, tmp_path: Path) -> Command:
         return subprocess.run(argv, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
 
     return run
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """K3s's folders as the stand-in's supervisor knows them, below a temporary one."""
+    from tests.unit import standin_path
+
+    from standin import certs, components, layout  # isort: skip
+
+    for name, value in vars(layout).copy().items():
+        if isinstance(value, Path) and name != "HOME":
+            monkeypatch.setattr(layout, name, tmp_path / str(value).lstrip("/"))
+    monkeypatch.setattr(layout, "HOME", standin_path.SOURCE)
+    monkeypatch.setattr(components, "TLS", layout.TLS)
+    certs._authority.cache_clear()
+    return tmp_path

@@ -11,8 +11,20 @@ import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "courselab"
 # Each package may import those to its left; session and grade never import each other.
-LAYERS = {"base": 0, "course": 1, "machines": 2, "k3s": 3, "session": 4, "grade": 4, "site": 5, "cli": 6}
-BASE = {"__init__", "errors", "files", "locks", "paths", "process", "progress"}
+LAYERS = {
+    "base": 0,
+    "course": 1,
+    "machines": 2,
+    "k3s": 3,
+    "session": 4,
+    "grade": 4,
+    "verify": 5,
+    "site": 5,
+    "bundle": 6,
+    "cli": 7,
+    "notebook": 8,
+}
+BASE = {"__init__", "errors", "files", "journal", "locks", "paths", "process", "progress", "timings"}
 
 
 def package_of(module: str) -> str | None:
@@ -52,3 +64,21 @@ def test_imports_go_one_way(path: Path) -> None:
 def test_help_imports_nothing_heavy() -> None:
     code = "import sys, courselab.cli.main; print([m for m in ('kubernetes', 'rich', 'yaml', 'msgspec', 'testinfra') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+# These write down when something was; nobody measures how long something took with a clock that can jump.
+STAMPS = {
+    "k3s/download.py",
+    "k3s/leftovers.py",
+    "k3s/standin/unused.py",
+    "grade/collect.py",
+    "grade/machine_facts.py",
+    "grade/experiments.py",
+}
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_clock_that_jumps_ends_no_wait(path: Path) -> None:
+    calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Attribute)]
+    wall_clock = [node for node in calls if isinstance(node.value, ast.Name) and (node.value.id, node.attr) == ("time", "time")]
+    assert not wall_clock or str(path.relative_to(SOURCE)) in STAMPS, "use time.monotonic, or say here why this is a time stamp"

@@ -13,6 +13,7 @@ import pytest
 from courselab.cli.failure import clean
 from courselab.cli.kubectl import split_files
 from courselab.cli.main import VERBS
+from courselab.cli.shell import command as shell
 from courselab.errors import UsageError
 from tests.unit.conftest import Command
 
@@ -108,3 +109,29 @@ def test_kubectl_takes_files_of_the_host(tmp_path: Path) -> None:
     assert split_files(["apply", "-f", "-"]) == (["apply", "-f", "-"], None)
     with pytest.raises(UsageError, match="cannot be read"):
         split_files(["apply", "-f", str(tmp_path / "gone.yaml")])
+
+
+@pytest.mark.parametrize(
+    ("typed", "machine", "words"),
+    [
+        ([], None, ()),
+        (["edge1"], "edge1", ()),
+        (["--", "ls"], None, ("ls",)),
+        (["--root", "--", "ls", "-l", "--", "--root"], None, ("ls", "-l", "--", "--root")),
+        (["edge1", "--", "ls"], "edge1", ("ls",)),
+        (["edge1", "ls", "--", "-l"], "edge1", ("ls", "-l")),
+        (["edge1", "--"], "edge1", ()),
+    ],
+)
+def test_what_a_shell_runs_stands_behind_the_dashes(typed: list[str], machine: str | None, words: tuple[str, ...]) -> None:
+    params = shell.make_context("lab shell", typed).params
+    assert (params["machine"], params["words"]) == (machine, words)
+
+
+def test_a_task_s_prose_is_wrapped_though_a_line_begins_with_a_command_or_a_name() -> None:
+    from courselab.cli.tasks import _wrapped  # pyright: ignore[reportPrivateUsage]
+
+    prose = "“Now every\n`kubectl get pods` is refused, for all of us, and nobody has changed anything here!\n*Dana, operations*”"
+    assert max(len(line) for line in _wrapped(prose, 60).splitlines()) <= 60
+    assert _wrapped("- one\n- two", 60) == "  - one\n  - two"
+    assert _wrapped("```\nls\n```", 60) == "  ```\n  ls\n  ```"

@@ -44,6 +44,21 @@ def test_a_valid_lab_is_typed_and_has_defaults(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("k3s", "disabled"),
+    [
+        ("k3s: {config: {disable: [traefik, servicelb]}}", {"traefik", "servicelb"}),
+        ('k3s: {config: {disable: "traefik, servicelb"}}', {"traefik", "servicelb"}),
+        ("k3s: {config: {disable: true}}", set[str]()),
+        ("k3s: {config: {tls-san: [a]}}", set[str]()),
+        ("machines: {laptop: {role: none}}\nk3s: {config: {disable: [traefik]}}", set[str]()),
+    ],
+)
+def test_what_a_lab_begins_without(tmp_path: Path, k3s: str, disabled: set[str]) -> None:
+    lab = load_lab(write(tmp_path, VALID.replace("params:", f"{k3s}\nparams:")))
+    assert lab.disabled == disabled
+
+
+@pytest.mark.parametrize(
     ("change", "line", "why", "fix"),
     [
         (("points: 2", "pionts: 2"), 15, "`pionts` is not a key here. Did you mean `points`?", "Allowed are: deadline_s, hints, id"),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+import yaml
 
 from courselab.course.model import Role
 from courselab.errors import LabError
-from courselab.k3s.install import install_k3s, installed_version, start_k3s
+from courselab.k3s import install
+from courselab.k3s.install import install_k3s, installed_version, provide_k3s, start_k3s
 from courselab.k3s.kubeconfig import fetch_kubeconfig
 from courselab.k3s.release import Release
 from courselab.machines import Completed, MachineSpec
@@ -40,16 +44,14 @@ def answering(**answers: str) -> Callable[[Sequence[str]], Completed]:
 
 
 @pytest.mark.parametrize("distribution", ["k3s", "stand-in"])
-def test_a_server_gets_what_k3s_would_leave(machine: FakeMachine, tmp_path: Path, distribution: str) -> None:
+def test_a_server_is_installed_as_a_learner_would(machine: FakeMachine, tmp_path: Path, distribution: str) -> None:
     found = release(tmp_path, distribution)
     install_k3s(machine, found, Role.SERVER, config={"tls-san": ["lab.example"]}, images=[tmp_path / "web.tar"])
-    assert machine.files["/usr/local/bin/k3s"] == b"binary"
-    assert machine.files["/var/lib/rancher/k3s/agent/images/web.tar"] == b"image"
-    assert json.loads(machine.files["/etc/rancher/k3s/config.yaml"])["tls-san"] == ["lab.example"]
-    assert machine.files["/etc/systemd/system/k3s.service.env"] == b""
-    unit = machine.files["/etc/systemd/system/k3s.service"].decode()
-    assert "Type=notify" in unit and "KillMode=process" in unit and unit.endswith("ExecStart=/usr/local/bin/k3s server\n")
-    assert ("ln", "-sf", "k3s", "/usr/local/bin/kubectl") in machine.ran
+    assert machine.files["/opt/k3s-releases/v1.36.5+k3s1/k3s"] == b"binary"
+    assert machine.files["/opt/k3s-releases/images/web.tar"] == b"image"
+    assert yaml.safe_load(machine.files["/etc/rancher/k3s/config.yaml"])["tls-san"] == ["lab.example"]
+    settings = ("INSTALL_K3S_VERSION=v1.36.5+k3s1", "INSTALL_K3S_SKIP_START=true")
+    assert ("/usr/bin/env", *settings, "/usr/local/bin/install-k3s.sh", "server") in machine.ran
 
 
 def test_an_agent_joins_by_its_environment_file(machine: FakeMachine, tmp_path: Path) -> None:
@@ -57,7 +59,124 @@ def test_an_agent_joins_by_its_environment_file(machine: FakeMachine, tmp_path: 
     install_k3s(machine, release(tmp_path), Role.AGENT, config={}, images=[], environment=environment)
     assert machine.files["/etc/systemd/system/k3s-agent.service.env"] == b"K3S_URL=https://192.0.2.1:6443\nK3S_TOKEN=K10abc::server:xyz\n"
     assert "/etc/rancher/k3s/config.yaml" not in machine.files
-    assert machine.files["/etc/systemd/system/k3s-agent.service"].endswith(b"k3s agent\n")
+    assert machine.ran[-1][-1] == "agent"
+
+
+def test_a_machine_for_the_learner_has_all_that_is_needed_and_nothing_installed(machine: FakeMachine, tmp_path: Path) -> None:
+    provide_k3s(machine, release(tmp_path), [tmp_path / "web.tar"])
+    assert set(machine.files) == {
+        "/opt/k3s-releases/v1.36.5+k3s1/k3s",
+        "/opt/k3s-releases/images/web.tar",
+        "/usr/local/bin/install-k3s.sh",
+    }
+    assert machine.ran == []
+
+
+class Installer:
+    """The script on this computer, with folders of its own; `id` says root, and systemd only hears what it is told."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for name, text in (("id", "echo 0"), ("systemctl", f"echo systemctl $* >> {root}/systemd.log")):
+            self.write(f"path/{name}", f"#!/bin/sh\n{text}\n")
+        self.write("releases/v1.36.5+k3s1/k3s", "new")
+        self.write("releases/v1.9.1+k3s1/k3s", "old")
+        self.write("releases/images/web.tar", "image")
+
+    def write(self, name: str, text: str) -> None:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755)
+
+    def run(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        folders = {"RELEASES": "releases", "BIN_DIR": "bin", "SYSTEMD_DIR": "units"}
+        env = {
+            "PATH": f"{self.root}/path:/usr/sbin:/usr/bin:/sbin:/bin",
+            "K3S_DATA_DIR": str(self.root / "data"),
+            **{f"INSTALL_K3S_{name}": str(self.root / folder) for name, folder in folders.items()},
+            **environ,
+        }
+        script = Path(install.__file__).with_name("install-k3s.sh")
+        return subprocess.run(["/bin/sh", str(script), *words], env=env, capture_output=True, text=True, timeout=30, check=False)
+
+    def text(self, name: str) -> str:
+        path = self.root / name
+        return path.read_text() if path.exists() else ""
+
+
+@pytest.fixture
+def installer(tmp_path: Path) -> Installer:
+    if sys.platform != "linux":
+        pytest.skip("machines run Linux")
+    return Installer(tmp_path)
+
+
+def test_the_installer_leaves_what_k3s_would(installer: Installer) -> None:
+    done = installer.run("--tls-san", "lab.example", INSTALL_K3S_EXEC="--disable=traefik --node-label a=b", K3S_TOKEN="it's")
+    assert done.returncode == 0, done.stderr
+    assert "Using v1.36.5+k3s1 as release" in done.stdout, "the newest, by number"
+    unit = installer.text("units/k3s.service")
+    assert "Type=notify\n" in unit and "KillMode=process\n" in unit and f"EnvironmentFile=-{installer.root}/units/k3s.service.env\n" in unit
+    words = [line.strip(" \t\\") for line in unit.partition("ExecStart=")[2].splitlines()]
+    assert words == [
+        f"{installer.root}/bin/k3s",
+        "server",
+        "'--disable=traefik'",
+        "'--node-label'",
+        "'a=b'",
+        "'--tls-san'",
+        "'lab.example'",
+    ]
+    assert "K3S_TOKEN='it'" in installer.text("units/k3s.service.env")
+    assert (installer.root / "units/k3s.service.env").stat().st_mode & 0o777 == 0o600
+    assert (installer.root / "bin/k3s").read_text() == "new" and (installer.root / "bin/ctr").readlink() == Path("k3s")
+    assert (installer.root / "data/agent/images/web.tar").exists()
+    for name in ("k3s-uninstall.sh", "k3s-killall.sh"):
+        subprocess.run(["/bin/sh", "-n", str(installer.root / "bin" / name)], check=True, timeout=10)
+    assert installer.text("systemd.log").splitlines()[-1] == "systemctl restart k3s"
+
+
+def test_an_url_makes_an_agent(installer: Installer) -> None:
+    refused = installer.run(K3S_URL="https://192.0.2.1:6443")
+    assert refused.returncode == 1 and "K3S_TOKEN or K3S_TOKEN_FILE is not defined" in refused.stderr
+    assert "Only https:// URLs" in installer.run(K3S_URL="http://192.0.2.1", K3S_TOKEN="x").stderr
+    assert installer.run(K3S_URL="https://192.0.2.1:6443", K3S_TOKEN="x", INSTALL_K3S_VERSION="v1.9.1+k3s1").returncode == 0
+    assert installer.text("units/k3s-agent.service").rstrip().endswith("agent")
+    assert installer.text("bin/k3s") == "old" and "k3s-agent-uninstall.sh" in os.listdir(installer.root / "bin")
+
+
+def test_the_same_again_starts_nothing(installer: Installer) -> None:
+    installer.run()
+    before = installer.text("systemd.log").count("restart")
+    again = installer.run()
+    assert "No change detected so skipping service start" in again.stdout and installer.text("systemd.log").count("restart") == before
+    installer.run(INSTALL_K3S_FORCE_RESTART="true")
+    assert installer.text("systemd.log").count("restart") == before + 1
+    installer.run("--debug")
+    assert installer.text("systemd.log").count("restart") == before + 2
+
+
+def test_parts_may_be_left_out(installer: Installer) -> None:
+    none = installer.run(INSTALL_K3S_SKIP_DOWNLOAD="true")
+    assert none.returncode == 1 and "Executable k3s binary not found" in none.stderr
+    missing = installer.run(INSTALL_K3S_VERSION="v9")
+    assert missing.returncode == 1 and "There is no release v9" in missing.stderr and "v1.9.1+k3s1 v1.36.5+k3s1" in missing.stderr
+    done = installer.run(INSTALL_K3S_SKIP_ENABLE="true", INSTALL_K3S_SYMLINK="skip", INSTALL_K3S_NAME="edge", INSTALL_K3S_TYPE="exec")
+    assert done.returncode == 0 and installer.text("systemd.log") == ""
+    assert "Type=exec" in installer.text("units/k3s-edge.service") and not (installer.root / "bin/ctr").is_symlink()
+    assert "Invalid characters for system name" in installer.run(INSTALL_K3S_NAME="a b").stderr
+    installer.run(INSTALL_K3S_SKIP_START="true")
+    assert "enable" in installer.text("systemd.log") and "restart" not in installer.text("systemd.log")
+
+
+def test_what_a_learner_sets_is_never_run(installer: Installer) -> None:
+    done = installer.run(
+        INSTALL_K3S_EXEC=f"--token $(touch {installer.root}/oops) `touch {installer.root}/oops`; touch {installer.root}/oops"
+    )
+    assert done.returncode == 0, done.stderr
+    assert not (installer.root / "oops").exists()
+    assert "'$(touch'" in installer.text("units/k3s.service")
 
 
 @pytest.mark.parametrize(
@@ -74,7 +193,7 @@ def test_a_real_k3s_is_fitted_to_the_host(
     machine.answers = answering(stat=f"{cgroup}\nCapBnd:\t{bounding}\n")
     install_k3s(machine, release(tmp_path), Role.SERVER, config={}, images=[])
     config = machine.files.get("/etc/rancher/k3s/config.yaml", b"{}")
-    assert (json.loads(config).get("kubelet-arg+") == ["fail-cgroupv1=false"]) is kubelet
+    assert (yaml.safe_load(config).get("kubelet-arg+") == ["fail-cgroupv1=false"]) is kubelet
     assert ("/var/lib/rancher/k3s/agent/etc/containerd/config-v3.toml.d/90-courselab.toml" in machine.files) is drop_in
 
 

@@ -81,6 +81,7 @@ def test_the_image_is_made_from_what_this_computer_uses(tmp_path: Path) -> None:
     (tmp_path / "packages.txt").write_text("# what\nsystemd # init\n\ncurl\n")
     sources = Sources("noble", ("deb http://mirror.example/ubuntu noble main universe",), ('Acquire::http::Proxy "http://p:1";',))
     argv = mmdebstrap_argv(tmp_path / "root", tmp_path, sources)
+    assert argv[:3] == ["unshare", "--mount", "--propagation=private"], "what it mounts must end with it"
     assert "--include=systemd,curl" in argv
     assert '--aptopt=Acquire::http::Proxy "http://p:1";' in argv
     assert argv[-3:] == ["noble", str(tmp_path / "root"), "deb http://mirror.example/ubuntu noble main universe"]

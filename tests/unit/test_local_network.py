@@ -133,3 +133,28 @@ def test_an_open_empty_chain_and_another_labs_table_are_left_alone(host: Host) -
     ]
     firewall.apply("courselab_x", [firewall.Side("clabA", "10.1.2.0/24")])
     assert "insert" not in host.told[0]
+
+
+def test_a_lab_whose_network_the_host_took_moves_and_its_machines_with_it(tmp_path: Path, host: Host) -> None:
+    names = HostNames("abcde")
+    networks = Networks(tmp_path, names)
+    old = networks.of("02").net
+    assert networks.crossed("02") == ""
+    host.routes = [str(old)]
+    assert networks.crossed("02") == str(old)
+    networks.move("02")
+    assert not networks.of("02").net.overlaps(old)
+    assert Networks(tmp_path, names).crossed("02") == ""
+
+
+def test_a_vpn_that_takes_all_addresses_does_not_move_a_lab(tmp_path: Path, host: Host) -> None:
+    networks = Networks(tmp_path, HostNames("abcde"))
+    old = networks.of("02").net
+    host.routes = ["0.0.0.0/1", "128.0.0.0/1"]
+    assert networks.crossed("02") == "", "it is a default route in two halves"
+    host.routes = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]
+    networks.move("02")
+    assert networks.of("02").net == old, "there is no other, and its own is still more exact"
+    host.routes.append(str(old))
+    with pytest.raises(LabError, match="no free private network"):
+        networks.move("02")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
-from courselab.process import CommandFailed, CommandMissing, CommandTimeout, end_running, run
+from courselab.process import CommandFailed, CommandMissing, CommandTimeout, end_running, run, tied
 
 
 def test_output_and_code_come_back() -> None:
@@ -46,6 +48,27 @@ def test_a_background_child_does_not_hold_the_caller() -> None:
     assert time.monotonic() - began < 15
 
 
+def test_a_tied_program_ends_when_we_are_killed() -> None:
+    mark = f"{time.time_ns()}"
+    code = f"from courselab.process import run, tied; run(tied(['sh', '-c', 'sleep 60; : {mark}']), timeout_s=60)"
+    ours = subprocess.Popen([sys.executable, "-c", code])
+    deadline = time.monotonic() + 20
+    while not programs_with(f": {mark}", "sleep 60") and time.monotonic() < deadline:
+        time.sleep(0.02)
+    ours.kill()
+    ours.wait()
+    while programs_with(f": {mark}", "sleep 60") and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not programs_with(f": {mark}", "sleep 60")
+    assert tied(["true"])[-1] == "true"
+
+
+def programs_with(*words: str) -> list[str]:
+    """Programs with all these words in their command lines, but Python's."""
+    shown = {pid: cmdline(pid) for pid in os.listdir("/proc") if pid.isdigit()}
+    return [pid for pid, text in shown.items() if all(word in text for word in words) and "python" not in text]
+
+
 def test_a_missing_program_is_told() -> None:
     with pytest.raises(CommandMissing, match="no-such-program"):
         run(["no-such-program"], timeout_s=1)
@@ -67,3 +90,25 @@ def test_an_interrupt_ends_what_other_threads_wait_for() -> None:
             time.sleep(0.01)
         end_running()
         assert waiting.result(timeout=20).code == -signal.SIGKILL
+
+
+_GOES_ON = """
+import os, sys, threading, time
+from courselab.process import end_for_good, run
+def work():
+    for number in range(1000):
+        run(["sh", "-c", f"echo > {sys.argv[1]}/{number}; sleep 0.05"], timeout_s=10)
+threading.Thread(target=work, daemon=True).start()
+while not os.listdir(sys.argv[1]):
+    time.sleep(0.01)
+end_for_good()
+before = len(os.listdir(sys.argv[1]))
+time.sleep(0.5)
+print(len(os.listdir(sys.argv[1])) - before, flush=True)
+os._exit(0)
+"""
+
+
+def test_nothing_starts_any_more_once_the_process_ends(tmp_path: Path) -> None:
+    """A thread that goes on to the next program after Ctrl-C would leave that behind, with nobody to end it."""
+    assert run([sys.executable, "-c", _GOES_ON, str(tmp_path)], timeout_s=60).text.strip() == "0"

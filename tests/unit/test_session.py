@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import threading
 from collections.abc import Generator
 from pathlib import Path
 
@@ -10,21 +13,28 @@ import pytest
 
 from courselab.course import Lab
 from courselab.course.load import load_lab
+from courselab.course.scripts import Script
 from courselab.errors import LabError, Unreachable
+from courselab.k3s.kubeconfig import K3S_YAML
 from courselab.k3s.release import Release
 from courselab.machines import MachineState
+from courselab.machines.capacity import Capacity
 from courselab.paths import Paths
 from courselab.progress import Silent
+from courselab.session import parts, resume, room, setup
 from courselab.session import start as starting
-from courselab.session.context import Context, running_machine
-from courselab.session.end import delete, reset, stop
+from courselab.session.cluster import admin_kubeconfig
+from courselab.session.context import Context, machines_of, running_machine
+from courselab.session.end import delete, stop
 from courselab.session.lock import lab_lock
 from courselab.session.parts import Parts
 from courselab.session.progress_record import ProgressRecord
+from courselab.session.reset import reset
+from courselab.session.setup import ScriptFailed
 from courselab.session.start import start
 from courselab.session.store import LabState, Phase, Store
 from tests.unit.conftest import LAB_YAML
-from tests.unit.fakes import FakeProvider
+from tests.unit.fakes import FakeMachine, FakeProvider
 
 
 @pytest.fixture
@@ -40,6 +50,7 @@ def lab(tmp_path: Path) -> Lab:
 @pytest.fixture
 def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Context]:
     paths = Paths(tmp_path, tmp_path / "state", tmp_path / "cache", tmp_path / "config", tmp_path / "work")
+    (tmp_path / "k3s").write_bytes(b"binary")
     release = Release("stand-in", "1.36.3", tmp_path / "k3s")
 
     def gather(context: Context, lab: Lab) -> Parts:
@@ -59,9 +70,49 @@ def test_start_makes_machines_and_is_remembered(context: Context, lab: Lab) -> N
     state = start(context, lab)
     assert (state.phase, state.distribution, state.version) == (Phase.READY, "stand-in", "1.36.3")
     assert context.store.load("02") == state
-    assert sorted(happened(context)) == ["prepare", "start k3s-02-one", "start k3s-02-two"]
+    assert sorted(happened(context)) == ["prepare", "start k3s-02-one", "start k3s-02-two", "sweep 02"]
     profile = running_machine(context, state, "two").get("/etc/profile.d/courselab.sh").decode()
-    assert "export LAB_SHOP=" in profile
+    assert "export LAB_SHOP=" in profile and "export LAB_K3S_VERSION=v1.36.3\n" in profile
+
+
+def test_a_cluster_that_the_learner_makes_is_found(context: Context, lab: Lab) -> None:
+    state = start(context, lab)
+    machines = {host: machine for host, machine in machines_of(context, state).items() if machine}
+    assert admin_kubeconfig(context.store, lab, machines) is None, "no cluster is a finding, not an error"
+    machines["two"].put(K3S_YAML, b"server: https://127.0.0.1:6443")
+    assert admin_kubeconfig(context.store, lab, machines) == b"server: https://192.0.2.11:6443"
+    assert context.store.kubeconfig("02").stat().st_mode & 0o077 == 0
+    machines["one"].stop()
+    assert admin_kubeconfig(context.store, lab, machines), "a machine that does not answer says nothing about the cluster"
+    machines["one"].start()
+    assert isinstance(machines["two"], FakeMachine)
+    machines["two"].files.clear()
+    assert admin_kubeconfig(context.store, lab, machines) is None
+
+
+def test_a_lab_may_prepare_its_machines(context: Context, lab: Lab) -> None:
+    (lab.folder / "setup.sh").write_text("# on: one\n# user: root\ntrue\n# on: two\n# user: root\nfalse\n")
+    state = start(context, lab)
+    ran = {host: [argv[-1] for argv in machine.ran if argv[0] == "/bin/sh"] for host, machine in machines(context, state).items()}
+    assert ran == {"one": ["# on: one\n# user: root\ntrue\n"], "two": ["# on: two\n# user: root\nfalse\n"]}
+
+
+def test_a_preparation_that_fails_is_told_and_done_again(context: Context, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    (lab.folder / "setup.sh").write_text("# on: one\nfalse\n")
+
+    def refuse(script: Script, _: object) -> None:
+        raise ScriptFailed(f"{script.path.name} ended with 1")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(setup, "run_script", refuse)
+        with pytest.raises(LabError, match="Lab 02 could not be prepared"):
+            start(context, lab)
+    assert start(context, lab).phase is Phase.READY
+
+
+def machines(context: Context, state: LabState) -> dict[str, FakeMachine]:
+    found = {host: context.provider.get(name) for host, name in state.machines.items()}
+    return {host: machine for host, machine in found.items() if isinstance(machine, FakeMachine)}
 
 
 def test_start_again_changes_nothing(context: Context, lab: Lab) -> None:
@@ -82,6 +133,19 @@ def test_start_goes_on_where_it_stopped(context: Context, lab: Lab) -> None:
     assert start(context, lab).seed == begun.seed
 
 
+@pytest.mark.parametrize(("free_gib", "says"), [(0.02, "The disk is full"), (50.0, "No space left")])
+def test_whatever_a_full_disk_breaks_is_told_as_a_full_disk(
+    context: Context, lab: Lab, monkeypatch: pytest.MonkeyPatch, free_gib: float, says: str
+) -> None:
+    assert isinstance(context.provider, FakeProvider)
+    context.provider.fail_after = 1
+    monkeypatch.setattr(room, "measure", lambda _: Capacity(2, 4096, free_gib, None))
+    monkeypatch.setattr(starting, "refuse_if_too_small", lambda *_: None)  # it had room when it began
+    with pytest.raises(LabError, match=says) as failed:
+        start(context, lab)
+    assert "No space left" in f"{failed.value.what} {failed.value.why}", "what it stopped is told, too"
+
+
 def test_stop_and_start_keep_the_machines(context: Context, lab: Lab) -> None:
     stop(context, start(context, lab))
     state = context.store.load("02")
@@ -91,6 +155,33 @@ def test_stop_and_start_keep_the_machines(context: Context, lab: Lab) -> None:
     happened(context).clear()
     assert start(context, lab).phase is Phase.READY
     assert sorted(happened(context)) == ["start k3s-02-one", "start k3s-02-two"]
+
+
+def test_a_lab_leaves_a_network_that_the_host_now_uses(context: Context, lab: Lab) -> None:
+    """Running machines are stopped for it; where they wrote each other's addresses down, the new ones stand, also if `lab` was killed meanwhile."""
+    start(context, lab)
+    provider = context.provider
+    assert isinstance(provider, FakeProvider)
+    provider.network = "192.0.2.0/24"
+    provider.addresses = {"k3s-02-one": "198.51.100.11", "k3s-02-two": "198.51.100.12"}
+    happened(context).clear()
+    state = start(context, lab)
+    assert sorted(happened(context)[:2]) == ["stop k3s-02-one", "stop k3s-02-two"]
+    assert state.addresses == {"one": "198.51.100.11", "two": "198.51.100.12"}
+    for machine in provider.machines.values():
+        assert any("192.0.2.11" in argv and "198.51.100.12" in argv for argv in machine.ran)
+        machine.ran.clear()
+    start(context, lab)
+    assert [machine.ran for machine in provider.machines.values()] == [[], []], "told once"
+
+
+def test_addresses_that_swapped_are_mended_where_they_are_written_down(tmp_path: Path) -> None:
+    environment = tmp_path / "etc/systemd/system/k3s-agent.service.env"
+    environment.parent.mkdir(parents=True)
+    environment.write_text("K3S_URL=https://192.0.2.11:6443\nOTHER=192.0.2.110 192.0.2.12 1192.0.2.11\n")
+    script = resume._MOVE.replace(" /etc/", f" {tmp_path}/etc/").replace(" /home/", f" {tmp_path}/home/")  # pyright: ignore[reportPrivateUsage]
+    subprocess.run(["sh", "-c", script, "sh", "192.0.2.11", "192.0.2.12", "192.0.2.12", "192.0.2.11"], check=True, timeout=20)
+    assert environment.read_text() == "K3S_URL=https://192.0.2.12:6443\nOTHER=192.0.2.110 192.0.2.11 1192.0.2.11\n"
 
 
 def test_a_lab_that_lost_a_machine_says_so(context: Context, lab: Lab) -> None:
@@ -110,6 +201,28 @@ def test_reset_makes_it_anew_with_the_same_values(context: Context, lab: Lab) ->
     again = reset(context, lab, state)
     assert (again.seed, mine.read_text()) == (state.seed, "notes")
     assert sorted(happened(context))[:2] == ["delete k3s-02-one", "delete k3s-02-two"]
+    assert happened(context)[-1] == "sweep 02"
+
+
+def test_a_reset_that_was_cut_short_is_finished_as_a_reset(context: Context, lab: Lab) -> None:
+    """Else the learner would go on in the old cluster and believe it new."""
+    state = start(context, lab)
+    assert isinstance(context.provider, FakeProvider)
+    context.provider.fail_after = 0
+    with pytest.raises(LabError, match="No space left"):
+        reset(context, lab, state)
+    context.provider.fail_after = None
+    happened(context).clear()
+    assert start(context, lab).phase is Phase.READY
+    assert {"delete k3s-02-one", "delete k3s-02-two"} & set(happened(context))
+
+
+def test_reset_removes_machines_the_lab_no_longer_has(context: Context, lab: Lab) -> None:
+    state = start(context, lab)
+    (lab.folder / "lab.yaml").write_text(LAB_YAML + "machines: {two: {role: none}}\n", encoding="utf-8")
+    smaller = load_lab(lab.folder)
+    again = reset(context, smaller, state)
+    assert list(again.machines) == [machine.spec.hostname for machine in context.provider.list()] == ["two"]
 
 
 def test_delete_removes_all_but_the_learners_files(context: Context, lab: Lab) -> None:
@@ -121,6 +234,14 @@ def test_delete_removes_all_but_the_learners_files(context: Context, lab: Lab) -
     assert (context.paths.work / "02" / "deep" / "starter.yaml").read_text() == "starter"
     assert ProgressRecord(context.paths.state).best()["02"].earned == 2
     delete(context, "02")
+
+
+def test_a_delete_that_was_killed_leaves_no_half_lab(context: Context, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its machines gone, its state still there: a start must not call that damaged."""
+    start(context, lab)
+    monkeypatch.setattr(context.store, "remove", lambda _: None)
+    delete(context, "02")
+    assert start(context, lab).phase is Phase.READY
 
 
 def test_starter_files_never_overwrite_the_learners(context: Context, lab: Lab) -> None:
@@ -177,3 +298,25 @@ def test_state_files_are_private(context: Context, lab: Lab) -> None:
     path = context.paths.labs / "02" / "lab.json"
     assert path.stat().st_mode & 0o777 == 0o600
     assert LabState(**{**json.loads(path.read_text()), "phase": Phase.READY}).chapter == "02"
+
+
+def test_an_interrupt_does_not_wait_for_what_is_being_built(context: Context, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended, let_go = threading.Event(), threading.Event()
+
+    def compile_for_long(*_: object) -> None:
+        let_go.wait(30)
+        ended.set()
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(parts, "_k3s_and_images", compile_for_long)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            parts.gather_parts(context, lab)
+        assert not ended.is_set()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        let_go.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 from collections.abc import Sequence
@@ -83,6 +84,16 @@ def test_nothing_is_built_twice(paths: Paths, go: Go) -> None:
     assert sorted(go.built) == sorted(ALL)
 
 
+def test_what_a_lab_disables_is_not_waited_for(paths: Paths, go: Go) -> None:
+    small = standin(paths, Silent(), without={"traefik", "servicelb"}, runner=go)
+    assert set(go.built) == ALL - {"traefik"}
+    assert not (small.folder / "images" / "traefik.tar").exists()
+    whole = standin(paths, Silent(), runner=go)
+    assert sorted(go.built) == sorted(ALL), "the rest is kept from before"
+    assert (whole.folder / "images" / "traefik.tar").is_file()
+    assert standin(paths, Silent(), without={"traefik"}, runner=go) == whole, "what is there serves every lab"
+
+
 def test_a_changed_module_is_built_again_and_only_it(paths: Paths, go: Go) -> None:
     first = standin(paths, Silent(), runner=go)
     go.built.clear()
@@ -92,6 +103,56 @@ def test_a_changed_module_is_built_again_and_only_it(paths: Paths, go: Go) -> No
     assert go.built == ["kine"]
     assert second.folder != first.folder
     assert first.folder.exists(), "machines may still use it"
+
+
+def next_version(paths: Paths, go: Go) -> Path:
+    with (paths.infra / "standin" / "supervisor" / "standin" / "server.py").open("a") as file:
+        file.write("\n")
+    return standin(paths, Silent(), runner=go).folder
+
+
+def make_old(paths: Paths) -> None:
+    for path in (paths.cache / "standin").rglob("*"):
+        os.utime(path, (1e9, 1e9)) if path.name == "part.json" or "users" in path.parts else None
+
+
+@pytest.mark.parametrize(
+    "needed_by", ["machines/k3s-02-server/machine.json", "machines/k3s-02-server/snapshots/s1/machine.json", "multipass/k3s-02.json"]
+)
+def test_a_stand_in_of_an_earlier_version_goes_when_no_machine_needs_it(paths: Paths, go: Go, needed_by: str) -> None:
+    first = standin(paths, Silent(), runner=go).folder
+    second = next_version(paths, go)
+    assert first.exists(), "it was used not long ago"
+    record = paths.state / needed_by
+    record.parent.mkdir(parents=True)
+    record.write_text(f'{{"spec": {{"mounts": [{{"source": "{second}"}}]}}}}')
+    make_old(paths)
+    third = next_version(paths, go)
+    assert (first.exists(), second.exists(), third.exists()) == (False, True, True)
+    assert go.built.count("kube") == 1, "parts of the present version are kept, however old"
+    record.unlink()
+    make_old(paths)
+    fourth = next_version(paths, go)
+    assert (second.exists(), third.exists(), fourth.exists()) == (False, False, True)
+
+
+def test_parts_that_are_in_no_stand_in_for_long_go(paths: Paths, go: Go) -> None:
+    standin(paths, Silent(), runner=go)
+    make_old(paths)
+    with (paths.infra / "standin" / "modules" / "kine" / "go.sum").open("a") as file:
+        file.write("\n")
+    standin(paths, Silent(), runner=go)
+    assert len(list((paths.cache / "standin" / "parts").glob("kine-*"))) == 1
+    assert len(list((paths.cache / "standin" / "parts").glob("kube-*"))) == 1
+
+
+def test_a_stand_in_that_nobody_says_to_use_is_left_alone(paths: Paths, go: Go) -> None:
+    first = standin(paths, Silent(), runner=go).folder
+    shutil.rmtree(paths.cache / "standin" / "users")
+    next_version(paths, go)
+    make_old(paths)
+    next_version(paths, go)
+    assert first.exists()
 
 
 def test_a_changed_supervisor_builds_no_program(paths: Paths, go: Go) -> None:
@@ -176,7 +237,7 @@ def test_two_builders_build_once(paths: Paths, go: Go) -> None:
 def test_a_release_tells_machines_what_to_see(paths: Paths, go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
     import courselab.k3s.standin as package
 
-    monkeypatch.setattr(package, "standin", lambda given, progress: standin(given, progress, runner=go))
+    monkeypatch.setattr(package, "standin", lambda given, progress, without: standin(given, progress, without=without, runner=go))
     release = stand_in_release(paths, Silent())
     assert release.label == "stand-in 1.36.3"
     assert release.binary.read_text().startswith("#!/bin/sh")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit import standin_path  # noqa: F401 - makes `standin` importable
 
-from standin import config  # isort: skip
+from standin import config, layout  # isort: skip
 from standin.errors import Refused  # isort: skip
 
 
@@ -124,3 +124,12 @@ def test_a_token_may_come_from_a_file(path: Path, tmp_path: Path) -> None:
 def test_secrets_do_not_show_in_the_arguments_put_on_the_node(path: Path) -> None:
     found = read(path, "--token", "sesame", "--node-label", "a=1")
     assert found.given == ("--config", str(path), "--token", "********", "--node-label", "a=1")
+
+
+def test_a_file_that_only_k3s_reads_is_refused_by_name(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    registries = path.with_name("registries.yaml")
+    monkeypatch.setattr(layout, "UNREAD", (registries,))
+    assert read(path).node_ip
+    registries.write_text("mirrors: {}\n", encoding="utf-8")
+    with pytest.raises(Refused, match=r"registries\.yaml is not known to the K3s stand-in"):
+        read(path)

@@ -39,6 +39,17 @@ def test_a_service_gets_a_daemonset_with_its_ports_on_the_host() -> None:
     assert environment(containers[0]) == {"SRC_PORT": "8081", "DEST_PROTO": "TCP", "DEST_PORT": "8081", "DEST_IPS": "10.43.0.7"}
 
 
+def test_a_label_on_some_node_makes_it_a_choice() -> None:
+    assert "nodeSelector" not in servicelb.daemonset(service())["spec"]["template"]["spec"]
+    made = servicelb.daemonset(service(), chosen=True)
+    assert made["metadata"]["labels"]["svccontroller.k3s.cattle.io/nodeselector"] == "true"
+    assert made["spec"]["template"]["spec"]["nodeSelector"] == {"svccontroller.k3s.cattle.io/enablelb": "true"}
+    pooled = service()
+    pooled["metadata"]["labels"] = {servicelb.POOL: "front"}
+    selector = servicelb.daemonset(pooled, chosen=True)["spec"]["template"]["spec"]["nodeSelector"]
+    assert selector == {"svccontroller.k3s.cattle.io/enablelb": "true", "svccontroller.k3s.cattle.io/lbpool": "front"}
+
+
 def test_local_traffic_stays_on_its_node() -> None:
     container = servicelb.daemonset(service(externalTrafficPolicy="Local"))["spec"]["template"]["spec"]["containers"][0]
     assert environment(container)["DEST_PORT"] == "30001"

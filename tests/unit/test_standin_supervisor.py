@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +14,12 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from courselab.k3s.standin import recipe
+from courselab.k3s.standin.charts import pack_charts
 from tests.unit import standin_path
 
-from standin import access, certs, components, deploy, layout, tokens  # isort: skip
+from standin import access, certs, components, deploy, layout  # isort: skip
+from standin.api import ApiError  # isort: skip
 from standin.config import Config  # isort: skip
-
-
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """K3s's folders, below a temporary one."""
-    for name, value in vars(layout).copy().items():
-        if isinstance(value, Path) and name != "HOME":
-            monkeypatch.setattr(layout, name, tmp_path / str(value).lstrip("/"))
-    monkeypatch.setattr(layout, "HOME", standin_path.SOURCE)
-    monkeypatch.setattr(components, "TLS", layout.TLS)
-    certs._authority.cache_clear()
-    return tmp_path
 
 
 def config(**values: str) -> Config:
@@ -37,18 +28,6 @@ def config(**values: str) -> Config:
         node_name="server", node_ip="192.0.2.7", cluster_dns="10.43.0.10", kubernetes_ip="10.43.0.1", kubeconfig_mode=0o640,
         token="", agent_token="", disabled=frozenset(), given=(),
     )  # fmt: skip
-
-
-def test_a_token_names_the_authority_it_is_for() -> None:
-    digest = hashlib.sha256(b"PEM").hexdigest()
-    text = tokens.full(b"PEM", "server", "pass:word")
-    assert text == f"K10{digest}::server:pass:word"
-    assert tokens.parse(f"{text}\n") == tokens.Token(digest, "server", "pass:word")
-
-
-@pytest.mark.parametrize("text", ["secret", "abcdef.0123456789abcdef", "K10short::server:x"])
-def test_anything_else_is_a_short_token(text: str) -> None:
-    assert tokens.parse(text) == tokens.Token("", "", text)
 
 
 def make_certificates(*sans: str) -> None:
@@ -91,8 +70,10 @@ def test_certificates_stay_until_a_name_is_added_or_they_end_soon(root: Path, mo
 def test_the_admins_kubeconfig_carries_what_it_needs(root: Path) -> None:
     make_certificates()
     path = root / "out" / "k3s.yaml"
+    before = os.umask(0o077)  # as a server has it
     access.admin(config(write_kubeconfig=str(path)))
-    assert path.stat().st_mode & 0o777 == 0o640
+    os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o640 and path.parent.stat().st_mode & 0o777 == 0o755
     data = yaml.safe_load(path.read_text())
     assert data["clusters"][0]["cluster"]["server"] == "https://127.0.0.1:6443"
     assert data["contexts"][0]["name"] == data["current-context"] == "default"
@@ -111,6 +92,7 @@ class FakeApi:
     def __init__(self) -> None:
         self.applied: dict[str, Any] = {}
         self.deleted: list[str] = []
+        self.events: list[str] = []
 
     def get(self, path: str) -> dict[str, Any]:
         kinds = {
@@ -119,14 +101,24 @@ class FakeApi:
         }
         if path in kinds:
             return {"resources": [{"name": name, "kind": kind, "namespaced": inside} for name, kind, inside in kinds[path]]}
-        if path.startswith(deploy.ADDONS):
-            return self.applied[path]
+        if path == deploy.ADDONS:
+            return {"items": [thing for where, thing in self.applied.items() if where.startswith(f"{path}/")]}
         items = [thing for where, thing in self.applied.items() if where.startswith("/api/v1/namespaces/default/configmaps/")]
         return {"items": items}
 
     def apply(self, path: str, thing: dict[str, Any], manager: str) -> dict[str, Any]:
+        if "_" in path.rsplit("/", 1)[1]:
+            raise ApiError(422, f'Addon.k3s.cattle.io "{thing["metadata"]["name"]}" is invalid: metadata.name: Invalid value')
         self.applied[path] = thing
         return thing
+
+    def create(self, path: str, thing: dict[str, Any]) -> None:
+        assert path == deploy.EVENTS
+        self.events.append(f"{thing['involvedObject']['name']} {thing['reason']}")
+
+    def objects(self) -> list[str]:
+        """Names of what was applied, AddOns and the kind AddOn left out."""
+        return sorted(path.rsplit("/", 1)[1] for path in self.applied if "addons" not in path)
 
     def delete(self, path: str) -> None:
         self.applied.pop(path, None)
@@ -162,11 +154,28 @@ def test_a_manifest_is_applied_once_and_again_when_it_changes(root: Path, api: F
     mine.scan()
     assert "apiVersion" not in api.applied[one], "an unchanged file is not applied again"
     put("mine.yaml", "two")
-    import os
-
     os.utime(layout.MANIFESTS / "mine.yaml", (1, 1))
     mine.scan()
     assert api.deleted == [one]
+
+
+def test_a_file_that_says_what_its_addon_says_is_applied_at_a_start_only(root: Path, api: FakeApi) -> None:
+    mine = deployer(api)
+    put("mine.yaml", "one")
+    mine.scan()
+    mine.record()
+    one = "/api/v1/namespaces/default/configmaps/one"
+    api.delete(one)
+    os.utime(layout.MANIFESTS / "mine.yaml", (1, 1))
+    mine.scan()
+    assert one not in api.applied, "it was touched"
+    (layout.MANIFESTS / "mine.yaml").rename(layout.MANIFESTS / "mine.yml")
+    mine.scan()
+    mine.record()
+    assert one not in api.applied, "it was moved"
+    assert api.events == ["mine AppliedManifest"]
+    deployer(api).scan()
+    assert one in api.applied
 
 
 def test_objects_of_a_removed_manifest_stay(root: Path, api: FakeApi) -> None:
@@ -182,36 +191,116 @@ def test_skipped_hidden_and_other_files_are_left_alone(root: Path, api: FakeApi)
     put(".b.yaml", "b")
     put("c.txt", "c")
     put("d.json", "d")
+    put("e.YAML", "e")
     deployer(api).scan()
-    assert sorted(path.rsplit("/", 1)[1] for path in api.applied) == ["d"]
+    assert api.objects() == ["d", "e"]
 
 
 def test_a_broken_manifest_does_not_stop_the_others(root: Path, api: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:
     put("a.yaml", "a").write_text("kind: [")
     put("b.yaml", "b")
     deployer(api).scan()
-    assert [path.rsplit("/", 1)[1] for path in api.applied] == ["b"]
+    assert api.objects() == ["b"]
     assert "a.yaml" in capsys.readouterr().err
+    assert api.events == ["a ParseManifestFailed"]
 
 
-def test_packaged_components_are_laid_out_unless_disabled_or_skipped(root: Path, api: FakeApi) -> None:
-    put("rolebindings.yaml.skip")
+def test_a_name_that_no_addon_may_have_is_refused_with_k3s_line(root: Path, api: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:
+    path = put("my_app.yaml", "one")
+    mine = deployer(api)
+    mine.scan()
+    mine.scan()
+    said = capsys.readouterr().err
+    assert f'Failed to process config: failed to process {path}: Addon.k3s.cattle.io \\"my_app\\" is invalid' in said
+    assert said.count("Failed to process config") == 1, "not at every look"
+    assert api.objects() == []
+
+
+def test_two_files_of_one_name_are_one_addon_and_take_each_others_objects_away(root: Path, api: FakeApi) -> None:
+    mine = deployer(api)
+    put("shop.yaml", "one")
+    mine.scan()
+    mine.record()
+    (layout.MANIFESTS / "more").mkdir()
+    put("more/shop.yaml", "two")
+    mine.scan()
+    assert api.objects() == ["two"]
+
+
+def test_a_deleted_addon_is_made_anew_with_its_file(root: Path, api: FakeApi) -> None:
+    mine = deployer(api)
+    put("shop.yaml", "one")
+    mine.scan()
+    mine.record()
+    (layout.MANIFESTS / "shop.yaml").unlink()
+    api.delete(f"{deploy.ADDONS}/shop")
+    mine.scan()
+    put("shop.yaml", "one")
+    os.utime(layout.MANIFESTS / "shop.yaml", (1, 1))  # written later, whatever the clock's steps
+    mine.scan()
+    mine.record()
+    assert api.applied[f"{deploy.ADDONS}/shop"]["spec"]["checksum"]
+
+
+def test_what_disable_names_goes_with_its_file_and_addon(root: Path, api: FakeApi) -> None:
+    put("mine.yaml", "one")
+    mine = deployer(api)
+    mine.scan()
+    mine.record()
+    assert api.events == ["mine AppliedManifest"]
+    deployer(api, "mine").remove_disabled()
+    assert api.objects() == []
+    assert f"{deploy.ADDONS}/mine" not in api.applied
+    assert not (layout.MANIFESTS / "mine.yaml").exists()
+
+
+def test_a_packaged_component_of_several_files_is_disabled_as_one(root: Path, api: FakeApi) -> None:
+    deployer(api).stage()
+    folder = layout.MANIFESTS / "metrics-server"
+    assert {"metrics-server-deployment.yaml", "metrics-apiservice.yaml"} <= {path.name for path in folder.iterdir()}
+    for path in folder.iterdir():
+        path.write_text("")
+    deployer(api, "metrics-server").remove_disabled()
+    assert not folder.exists()
+
+
+def test_an_edited_packaged_manifest_is_written_anew_at_the_next_start(root: Path, api: FakeApi) -> None:
+    deployer(api).stage()
+    traefik = layout.MANIFESTS / "traefik.yaml"
+    packaged = traefik.read_text()
+    assert "https://%{KUBERNETES_API}%/static/charts/traefik-" in packaged
+    traefik.write_text("# mine\n" + packaged)
+    deployer(api).stage()
+    assert traefik.read_text() == packaged
+
+
+def test_packaged_components_are_laid_out_unless_disabled(root: Path, api: FakeApi) -> None:
     deployer(api, "local-storage").stage()
     laid = {path.name for path in layout.MANIFESTS.glob("*.yaml")}
     assert "coredns.yaml" in laid
-    assert laid.isdisjoint({"local-storage.yaml", "rolebindings.yaml"})
+    assert "local-storage.yaml" not in laid
     assert "clusterIP: cluster_dns" in (layout.MANIFESTS / "coredns.yaml").read_text()
 
 
 def test_packaged_manifests_use_the_images_that_are_built() -> None:
-    text = "".join(path.read_text() for path in (standin_path.SOURCE / "manifests").glob("*.yaml"))
+    text = "".join(path.read_text() for path in (standin_path.SOURCE / "manifests").rglob("*.yaml"))
     for image in recipe.pod_images(standin_path.SOURCE / "modules"):
-        assert image.program in ("pause", "lb") or f"docker.io/{image.name}" in text, image.name
+        if image.program == "traefik":  # named through its chart's values
+            repository, tag = image.name.split(":")
+            assert f'repository: "{repository}"\n      tag: "{tag}"' in text
+        else:
+            assert image.program in ("pause", "lb", "helm") or f"docker.io/{image.name}" in text, image.name
+
+
+def test_packaged_helm_charts_ask_for_charts_that_are_packed(tmp_path: Path) -> None:
+    pack_charts(standin_path.SOURCE / "charts", tmp_path / "charts")
+    text = (standin_path.SOURCE / "manifests" / "traefik.yaml").read_text()
+    assert {path.name for path in (tmp_path / "charts").iterdir()} == set(re.findall(r"/static/charts/(\S+)", text))
 
 
 def test_images_that_the_supervisor_names_are_those_that_are_built() -> None:
-    from standin import containers, servicelb
+    from standin import containers, helmcharts, servicelb
 
-    assert {containers.PAUSE, servicelb.IMAGE} <= {
+    assert {containers.PAUSE, servicelb.IMAGE, helmcharts.IMAGE} <= {
         f"docker.io/{image.name}" for image in recipe.pod_images(standin_path.SOURCE / "modules")
     }

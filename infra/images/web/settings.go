@@ -31,7 +31,7 @@ func readSettings(args []string, getenv func(string) string) (settings, error) {
 	flags.SetOutput(io.Discard) // the error says it, in one line
 	flags.StringVar(&s.path, "path", or(getenv("WEB_PATH"), "/"), "path that it answers at, with everything below (WEB_PATH)")
 	flags.StringVar(&s.body, "body", or(getenv("WEB_BODY"), "Hello!"), "first line of the answer (WEB_BODY)")
-	port := flags.String("port", or(getenv("WEB_PORT"), "8080"), "port that it listens on (WEB_PORT)")
+	port := flags.String("port", or(notOfService(getenv("WEB_PORT")), "8080"), "port that it listens on (WEB_PORT)")
 	readyAfter := flags.String("ready-after", or(getenv("WEB_READY_AFTER"), "0s"), "how long /readyz says no, as 5s (WEB_READY_AFTER)")
 	flags.StringVar(&requireEnv, "require-env", getenv("WEB_REQUIRE_ENV"), "variables it needs, comma between them (WEB_REQUIRE_ENV)")
 	flags.StringVar(&requireFile, "require-file", getenv("WEB_REQUIRE_FILE"), "files it needs, comma between them (WEB_REQUIRE_FILE)")
@@ -80,6 +80,14 @@ func (s settings) check(getenv func(string) string) error {
 func or(value, fallback string) string {
 	if value == "" {
 		return fallback
+	}
+	return value
+}
+
+// notOfService is nothing for what Kubernetes tells pods of a Service named web: WEB_PORT=tcp://10.43.0.9:80 is not meant for us.
+func notOfService(value string) string {
+	if strings.Contains(value, "://") {
+		return ""
 	}
 	return value
 }

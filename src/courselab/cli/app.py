@@ -13,11 +13,13 @@ import click
 from courselab.cli.console import stage_display
 from courselab.course import Catalog, Lab
 from courselab.errors import LabError, UsageError
+from courselab.journal import Journal, Journalled
 from courselab.machines import Provider
 from courselab.paths import Paths, find_paths
 from courselab.progress import Progress
 from courselab.session.context import Context
 from courselab.session.store import LabState, Store
+from courselab.timings import Timings
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -64,21 +66,28 @@ class App:
     catalog: Catalog
     store: Store
     progress: Progress
+    journal: Journal
     yes: bool
 
     @classmethod
     def here(cls, *, yes: bool = False) -> App:
         _refuse_sudo()
         paths = find_paths()
-        return cls(paths, Catalog(paths.course), Store(paths), stage_display(), yes)
+        context = click.get_current_context(silent=True)  # a notebook has none
+        journal = (context and context.find_object(Journal)) or Journal()
+        progress = Journalled(stage_display(Timings(paths.cache)), journal)
+        return cls(paths, Catalog(paths.course), Store(paths), progress, journal, yes)
 
     def meant(self, chapter: str | None, *, say: bool = True) -> Lab:
-        """The lab of a chapter or, without one, the only running lab, else the one used last; says which."""
-        if chapter:
-            return self.catalog.find(chapter)
+        """The lab of a chapter or, without one, the only running lab, else the one used last; says which. Its log is written from here on."""
+        lab = self.catalog.find(chapter) if chapter else self._used(say=say)
+        self.journal.open(self.paths.logs, lab.chapter)
+        return lab
+
+    def _used(self, *, say: bool) -> Lab:
         states = [state for name in self.store.chapters() if (state := self.store.load(name))]
         if not states:
-            raise UsageError("No lab is started", why="Without a chapter, the lab that runs is meant.", fix="lab start 02")
+            raise UsageError("No lab is started", why="Without a chapter, the lab that runs is meant.", fix="lab start 01")
         running = [state for state in states if state.phase.value == "ready"]
         state = running[0] if len(running) == 1 else max(states, key=lambda one: one.used_at)
         lab = self.catalog.find(state.chapter)
@@ -102,9 +111,13 @@ class App:
 
     def provider(self, wish: str | None) -> Provider:
         """The provider called `wish`, or the first usable one."""
+        return self.provider_at(self.paths, wish)
+
+    def provider_at(self, paths: Paths, wish: str | None) -> Provider:
+        """The same, for machines that are kept elsewhere."""
         from courselab.machines.choose import choose_provider
 
-        return choose_provider(self.paths, self.progress, wish or os.environ.get("LAB_PROVIDER", ""), ask=self.agree)
+        return choose_provider(paths, self.progress, wish or os.environ.get("LAB_PROVIDER", ""), ask=self.agree)
 
     def agree(self, question: str) -> bool:
         """Ask about something that adds to the computer. Root without a terminal agrees, as does --yes."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,31 +19,66 @@ from courselab.errors import UsageError
 from courselab.grade.checker import checker_path, load_checker
 from courselab.grade.evidence import load, save
 from courselab.grade.run import Outcome, Progress, judge_saved, run_checks
+from courselab.session import snapshots
 from courselab.session.progress_record import ProgressRecord
 
 
-@click.command("check", epilog="Example:  lab check        lab check 02 --json        lab check --no-wait")
+@click.command("check", epilog="Example:  lab check        lab check --watch        lab check 02 --json")
 @chapter_argument
 @json_option
+@click.option("--watch", is_flag=True, help="Go on, and show each change at once. Keys: h hint, r full check, q quit.")
 @click.option("--no-wait", is_flag=True, help="Judge at once, even what is still settling.")
 @click.option("--no-disturb", is_flag=True, help="Leave out experiments that change the lab for a moment.")
 @click.option("--save-evidence", metavar="FILE", type=click.Path(dir_okay=False), help="Keep what was seen, to judge it again later.")
 @click.option("--evidence", metavar="FILE", type=click.Path(dir_okay=False), help="Judge kept evidence instead of the running lab.")
 @debug_option
-def command(*, chapter: str | None, as_json: bool, no_wait: bool, no_disturb: bool, save_evidence: str | None, evidence: str | None) -> int:
+def command(*, chapter: str | None, as_json: bool, watch: bool, **asked: Any) -> int:
     """Check a lab: each task's verdict, your points, and for what is not right yet the reason and where to look."""
+    if watch:
+        return _watch(chapter, as_json=as_json, **asked)
+    return checked(partial(_show, as_json=as_json), chapter=chapter, as_json=as_json, **asked).report.exit_code
+
+
+def _watch(chapter: str | None, *, as_json: bool, no_wait: bool, no_disturb: bool, save_evidence: str | None, evidence: str | None) -> int:
+    if evidence or save_evidence or no_wait:
+        raise UsageError("A watch has no end to wait for or to keep", why="--watch goes with --json only.", fix="lab check --watch")
+    from courselab.cli.watching import watch_lab
+
     app = App.here()
-    if evidence:
-        outcome = _judge_kept(app, chapter, Path(evidence))
-    else:
-        lab = app.meant(chapter, say=not as_json)
-        outcome = _check(app, lab, wait=not no_wait, disturb=not no_disturb)
-        ProgressRecord(app.paths.state).add_attempt(outcome.report.to_json())
-        app.store.touch(lab.chapter)
+    return watch_lab(app, app.meant(chapter, say=not as_json), as_json=as_json)
+
+
+def checked(
+    show: Callable[[Outcome], None],
+    *,
+    chapter: str | None,
+    as_json: bool,
+    no_wait: bool,
+    no_disturb: bool,
+    save_evidence: str | None,
+    evidence: str | None,
+) -> Outcome:
+    """What the command does; a notebook does the same and shows it otherwise. Shown before anything is written, so that it is not lost."""
+    app = App.here()
+    lab = None if evidence else app.meant(chapter, say=not as_json)
+    outcome = _check(app, lab, wait=not no_wait, disturb=not no_disturb) if lab else _judge_kept(app, chapter, Path(evidence or ""))
+    show(outcome)
     if save_evidence:
         save(outcome.evidence, Path(save_evidence))
-    _show(outcome, as_json=as_json)
-    return outcome.report.exit_code
+    if lab:
+        ProgressRecord(app.paths.state).add_attempt(outcome.report.to_json())
+        app.store.touch(lab.chapter)
+    if lab and outcome.report.all_passed:
+        _keep_completed(app, lab)
+    return outcome
+
+
+def _keep_completed(app: App, lab: Lab) -> None:
+    state = app.started(lab)
+    sys.stdout.flush()  # the verdict is read while the lab is kept
+    taken = snapshots.take_completed(app.context_of(state), lab, state)
+    if taken and sys.stderr.isatty():
+        print(f"Kept as it is now: `lab restore {taken.name}` brings it back.", file=sys.stderr)
 
 
 def _check(app: App, lab: Lab, *, wait: bool, disturb: bool) -> Outcome:

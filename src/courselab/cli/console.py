@@ -1,4 +1,4 @@
-"""How long work looks: a line per running stage on a terminal, a plain line per longer stage elsewhere. All on standard error."""
+"""How long work looks: a line per running stage on a terminal, a plain line per stage elsewhere. All on standard error."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from dataclasses import dataclass, field
 
 from courselab.cli.failure import clean
 from courselab.progress import Progress, Stage
+from courselab.timings import Timings
 
 _BAR_WIDTH = 20
+_WORTH_A_BAR_S, _WORTH_SAYING_S = 3.0, 5.0
 
 
-def stage_display() -> Progress:
-    """The display that fits where standard error goes."""
-    return Bars() if sys.stderr.isatty() else Lines()
+def stage_display(timings: Timings) -> Progress:
+    """The display that fits where standard error goes; `timings` knows how long stages took last time."""
+    return Bars(timings) if sys.stderr.isatty() else Lines(timings)
 
 
 @dataclass
@@ -28,6 +30,7 @@ class Running:
     name: str
     detail: str
     eta_s: float | None
+    last_s: float | None  # what it took the last time on this machine
     fraction: float | None = None
     began: float = field(default_factory=time.monotonic)
 
@@ -44,16 +47,17 @@ class Running:
 
 
 class Lines:
-    """One plain line when a stage begins; a stage of a few seconds is not worth one."""
+    """One plain line when a stage begins."""
 
-    _WORTH_S = 5.0
+    def __init__(self, timings: Timings) -> None:
+        self._timings = timings
 
     @contextmanager
     def stage(self, name: str, detail: str = "", *, eta_s: float | None = None) -> Generator[Stage]:
-        stage = Running(name, detail, eta_s)
-        if eta_s is None or eta_s >= self._WORTH_S:
-            self.say(f"{stage.text}{about(eta_s)} …")
+        stage = Running(name, detail, eta_s, self._timings.last(name, detail))
+        self.say(f"{stage.text}{expected(stage)} …")
         yield stage
+        self._timings.note(name, detail, stage.elapsed_s)
 
     def say(self, line: str) -> None:
         print(clean(line), file=sys.stderr, flush=True)
@@ -64,7 +68,8 @@ class Bars:
 
     _REDRAW_S = 0.2
 
-    def __init__(self) -> None:
+    def __init__(self, timings: Timings) -> None:
+        self._timings = timings
         self._lock = threading.Lock()
         self._running: list[Running] = []
         self._drawn = 0
@@ -72,7 +77,7 @@ class Bars:
 
     @contextmanager
     def stage(self, name: str, detail: str = "", *, eta_s: float | None = None) -> Generator[Stage]:
-        stage = Running(name, detail, eta_s)
+        stage = Running(name, detail, eta_s, self._timings.last(name, detail))
         with self._lock:
             self._running.append(stage)
             if len(self._running) == 1:
@@ -82,6 +87,7 @@ class Bars:
         try:
             yield stage
             mark = "✓"
+            self._timings.note(name, detail, stage.elapsed_s)
         finally:
             self._finish(stage, f"{mark} {stage.text}  {seconds(stage.elapsed_s)}")
 
@@ -115,7 +121,7 @@ class Bars:
     def _draw(self) -> None:
         width = shutil.get_terminal_size().columns - 1
         for stage in self._running:
-            line = f"{_bar(stage)} {stage.text}  {seconds(stage.elapsed_s)}{about(stage.eta_s)}"
+            line = f"{_bar(stage)} {stage.text}  {seconds(stage.elapsed_s)}{expected(stage)}"
             sys.stderr.write(line[:width] + "\n")
         self._drawn = len(self._running)
         sys.stderr.flush()
@@ -123,8 +129,9 @@ class Bars:
 
 def _bar(stage: Running) -> str:
     fraction = stage.fraction
-    if fraction is None and stage.eta_s and stage.eta_s >= 3:
-        fraction = min(0.95, stage.elapsed_s / stage.eta_s)  # a guess that proves too short never shows a full bar
+    usual = stage.last_s or stage.eta_s
+    if fraction is None and usual and usual >= _WORTH_A_BAR_S:
+        fraction = min(0.95, stage.elapsed_s / usual)  # a guess that proves too short never shows a full bar
     if fraction is None:
         return "·"
     full = round(_BAR_WIDTH * max(0.0, min(1.0, fraction)))
@@ -138,6 +145,8 @@ def seconds(value: float) -> str:
     return f"{value:.0f} s" if value < 100 else f"{int(value) // 60} min {int(value) % 60:02} s"
 
 
-def about(eta_s: float | None) -> str:
-    """ " of about 7 min", where it is worth saying."""
-    return f" of about {seconds(eta_s)}" if eta_s and eta_s >= 5 else ""
+def expected(stage: Running) -> str:
+    """ ", last time 1.2 s"; where it was never done here, what we know: " of about 7 min", where that is worth saying."""
+    if stage.last_s is not None:
+        return f", last time {seconds(stage.last_s)}"
+    return f" of about {seconds(stage.eta_s)}" if stage.eta_s and stage.eta_s >= _WORTH_SAYING_S else ""

@@ -9,6 +9,7 @@ import click
 from courselab.cli.app import App, chapter_argument, debug_option, yes_option
 from courselab.errors import UsageError
 from courselab.session.end import delete
+from courselab.verify.own_lab import leftovers, remove_leftover
 
 
 @click.command("delete", epilog="Example:  lab delete 02     lab delete --all --yes")
@@ -36,11 +37,15 @@ def _delete_all(app: App) -> None:
     providers = {state.provider for state in states.values() if state} or {""}
     contexts = [app.context(app.provider(name)) for name in sorted(providers)]
     labs = set(states) | {machine.spec.lab for context in contexts for machine in context.provider.list()}
-    if not labs:
+    verified = leftovers(app.paths)
+    if not labs and not verified:
         print("There is nothing to delete.", file=sys.stderr)
         return
-    app.confirm(f"All machines of the labs {', '.join(sorted(labs))} will be gone. Go on?")
+    named = ", ".join([*sorted(labs), *(f"{name} (of a `lab verify` that was killed)" for name in verified)])
+    app.confirm(f"All machines of the labs {named} will be gone. Go on?")
     for context in contexts:
         for name in sorted(labs):
             delete(context, name)
-    print(f"Deleted: {', '.join(sorted(labs))}. Your files in {app.paths.work} stay.", file=sys.stderr)
+    for name in verified:
+        remove_leftover(app.paths, name, app.progress, app.provider_at)
+    print(f"Deleted: {named}. Your files in {app.paths.work} stay.", file=sys.stderr)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 
 from courselab.cli.app import App, debug_option, json_option
+from courselab.cli.task_words import chapter_in, find_task
 from courselab.course import Lab, Task
 from courselab.errors import UsageError
 from courselab.session.context import params_of
@@ -17,19 +20,17 @@ from courselab.session.progress_record import ProgressRecord
 @json_option
 @debug_option
 def command(task: str | None, chapter: str | None, as_json: bool) -> None:
-    """Get the next hint for a task, or for the first one you have not solved. Each task has three; points are not taken away."""
+    """Get the next hint for a task, or for the first one that has not passed. Each task has three; points are not taken away."""
     app = App.here()
-    if task and "." in task and not chapter:
-        chapter = task.partition(".")[0]
-    lab = app.meant(chapter, say=not as_json)
-    params = params_of(lab, app.started(lab))
+    lab = app.meant(chapter_in(task, chapter), say=not as_json)
+    state = app.started(lab)
+    params = params_of(lab, state)
+    lab = lab.mine(params)
     record = ProgressRecord(app.paths.state)
-    wanted = _find(lab, task) if task else _first_not_solved(lab, record)
+    wanted = find_task(lab, task, "hint") if task else _first_not_passed(lab, record.passing(lab.chapter, since=state.created_at))
     number = record.take_hint(wanted.id, len(wanted.hints))
     text = params.fill(wanted.hints[number - 1]).strip()
     if as_json:
-        import json
-
         print(json.dumps({"schema": 1, "task": wanted.id, "hint": number, "of": len(wanted.hints), "text": text}, ensure_ascii=False))
         return
     print(f"{wanted.id}  hint {number} of {len(wanted.hints)}\n\n{text}")
@@ -37,18 +38,10 @@ def command(task: str | None, chapter: str | None, as_json: bool) -> None:
         print(f"\n`lab hint {wanted.name}` again gives the next one.")
 
 
-def _first_not_solved(lab: Lab, record: ProgressRecord) -> Task:
+def _first_not_passed(lab: Lab, passing: set[str]) -> Task:
     for task in lab.tasks:
-        if not record.solved(task.id):
+        if task.id not in passing:
             return task
-    raise UsageError("Every task is solved", why=f"Lab {lab.chapter} is done.", fix=f"A task's name after it: lab hint {lab.tasks[0].name}")
-
-
-def _find(lab: Lab, task: str) -> Task:
-    found = lab.task(task)
-    if not found:
-        names = ", ".join(one.name for one in lab.tasks)
-        raise UsageError(
-            f"Lab {lab.chapter} has no task {task[:40]!r}", why=f"Its tasks are: {names}.", fix=f"lab hint {lab.tasks[0].name}"
-        )
-    return found
+    raise UsageError(
+        "Every task has passed", why=f"Lab {lab.chapter} is done.", fix=f"A task's name after it: lab hint {lab.tasks[0].name}"
+    )

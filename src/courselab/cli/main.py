@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import signal
@@ -10,9 +11,10 @@ from typing import NoReturn
 
 import click
 
-from courselab import __version__
+from courselab import __version__, process
 from courselab.cli.failure import show_bug, show_error
-from courselab.errors import LabError
+from courselab.errors import LabError, UsageError
+from courselab.journal import Journal
 
 # verb → what `lab --help` says about it. The verb's module is courselab.cli.<verb>, its command is called `command`.
 SECTIONS: dict[str, dict[str, str]] = {
@@ -22,22 +24,31 @@ SECTIONS: dict[str, dict[str, str]] = {
         "tasks": "Show what there is to do.",
         "check": "Check your work and say what is missing, and why.",
         "hint": "Get the next hint for a task.",
+        "serve": "Read the course in a browser, with your lab on its pages.",
         "status": "Show the running labs and their machines.",
         "shell": "Open a shell on a lab machine.",
         "kubectl": "Run kubectl in the lab's cluster.",
         "env": "Print the lab's variables for your own shell.",
         "solution": "Show the solution of a task you have solved.",
+        "progress": "Show what you have reached, chapter by chapter.",
     },
     "A lab's life": {
         "stop": "Shut a lab down and keep everything.",
         "resume": "Start a stopped lab again.",
+        "snapshot": "Keep a lab as it is now.",
+        "snapshots": "Show the snapshots of a lab.",
+        "restore": "Put a lab back to a snapshot.",
         "reset": "Make a lab anew; your files stay.",
         "delete": "Remove a lab and its machines; your files stay.",
+        "bundle": "Carry the course to where there is no internet.",
         "doctor": "See what this computer can run, and what is missing.",
     },
     "Working on the course": {
-        "lint": "Check that all labs are well-formed.",
+        "new": "Make a new chapter that works.",
+        "lint": "Find what is missing or does not fit in chapters.",
+        "verify": "Prove that a chapter's checks grade right.",
         "test": "Run the tests.",
+        "site": "Build the course site and its reference pages.",
         "completion": "Print completion for bash, zsh or fish.",
     },
 }
@@ -74,20 +85,28 @@ class Lab(click.Group):
 def lab() -> None:
     """A course on K3s whose every chapter comes with a real cluster.
 
-    Begin with:  lab start 02   then work, and:  lab check
+    Begin with:  lab start 01   then work, and:  lab check
     """
+
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
 def main() -> NoReturn:
     """Run the command and end the process with the designed exit code."""
     debug = "--debug" in sys.argv
+    journal = Journal()
+    process.watch(journal.ran)
+    journal.note(f"lab {_words(sys.argv[1:])}")
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _interrupt)
     try:
-        code = lab.main(prog_name="lab", standalone_mode=False)
+        code = lab.main(prog_name="lab", standalone_mode=False, obj=journal)
         sys.stdout.flush()
-        _leave(code if isinstance(code, int) else 0)
+        code = code if isinstance(code, int) else 0
+        journal.note(f"ends with {code}")
+        _leave(code)
     except click.exceptions.Exit as ended:
         _leave(ended.exit_code)
     except click.UsageError as wrong:
@@ -98,28 +117,41 @@ def main() -> NoReturn:
         show_error(wrong.format_message())
         _leave(2)
     except LabError as error:
-        show_error(error.what, error.why, error.fix, docs=error.docs, detail=error.detail if debug else "")
+        journal.note(f"error: {error.what}. {error.why}")
+        log = str(journal.path or "") if error.exit_code != UsageError.exit_code else ""
+        show_error(error.what, error.why, error.fix, docs=error.docs, log=log, detail=error.detail if debug else "")
         _leave(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
+        journal.note("interrupted")
         print("\nInterrupted. The same command goes on where it stopped.", file=sys.stderr)
         _leave(130)
     except BrokenPipeError:
         _leave(141)  # the reader of our output went away, as in `lab list | head`
     except Exception as bug:
-        show_bug(bug, debug=debug)
+        journal.note(f"bug: {bug!r}")
+        if isinstance(bug, OSError) and bug.errno in _NO_ROOM:
+            why = f"{bug.filename or 'A file'} could not be written."
+            show_error("The disk is full", why, "Free some space, then run the same command again; it goes on where it stopped.")
+        else:
+            show_bug(bug, debug=debug, log=str(journal.path or ""))
         _leave(4)
+
+
+def _words(words: list[str]) -> str:
+    """A command line for the log. What follows a verb that hands its words to another program may be anything, and is the learner's own."""
+    verb = next((word for word in words if word in VERBS), "")
+    return f"{verb} …" if verb in ("kubectl", "shell") else " ".join(words)
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:
     """End what other threads wait for, so that the main one can tidy up and leave."""
-    from courselab.process import end_running
-
-    end_running()
+    process.end_running()
     raise KeyboardInterrupt
 
 
 def _leave(code: int) -> NoReturn:
-    """End at once: threads that wait for a machine must not hold the user's prompt."""
+    """End at once: threads that wait for a machine must not hold the user's prompt, and nothing they run outlives us."""
+    process.end_for_good()
     try:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import click
 
 from courselab.cli.app import App, chapter_argument, debug_option, json_option
 from courselab.course import Lab
+from courselab.errors import Unreachable
 from courselab.machines import Machine, MachineState
+from courselab.machines.base import Usage
+from courselab.session.ages import size
 from courselab.session.context import machines_of
 from courselab.session.store import LabState
 
@@ -19,7 +23,7 @@ from courselab.session.store import LabState
 @json_option
 @debug_option
 def command(chapter: str | None, as_json: bool) -> None:
-    """Show the started labs: which Kubernetes, where, and each machine's state and address."""
+    """Show the started labs: which Kubernetes, where, and each machine's state, address, and what it takes of this computer."""
     app = App.here()
     labs = [app.catalog.find(chapter)] if chapter else [app.catalog.find(name) for name in app.store.chapters()]
     rows = [_row(app, lab, app.started(lab)) for lab in labs]
@@ -27,11 +31,12 @@ def command(chapter: str | None, as_json: bool) -> None:
         print(json.dumps({"schema": 1, "labs": rows}, ensure_ascii=False))
         return
     if not rows:
-        print("No lab is started. `lab start 02` starts one.")
+        print("No lab is started. `lab start 01` starts one.")
     for row in rows:
         print(f"Lab {row['lab']}  {row['title']}  {row['state']}  {row['k3s']}  on {row['provider']}")
         for machine in row["machines"]:
-            print(f"  {machine['name']:<12} {machine['state']:<9} {machine['address']:<15} {machine['kubernetes']}")
+            about = [f"{machine['state']:<8}", f"{machine['address']:<15}", f"{machine['kubernetes']:<16}", *_usage_words(machine)]
+            print(f"  {machine['name']:<12} {'  '.join(about).rstrip()}")
         print(f"  your files   {row['work']}")
 
 
@@ -50,16 +55,22 @@ def _row(app: App, lab: Lab, state: LabState) -> dict[str, Any]:
     }
 
 
-def _machine_row(host: str, machine: Machine | None) -> dict[str, str]:
+def _machine_row(host: str, machine: Machine | None) -> dict[str, Any]:
+    state = machine.state.value if machine else "gone"
+    row: dict[str, Any] = {"name": host, "state": state, "address": "", "kubernetes": "", **asdict(Usage())}
     if machine is None:
-        return {"name": host, "state": "gone", "address": "", "kubernetes": ""}
-    state = machine.state
-    return {
-        "name": host,
-        "state": state.value,
-        "address": machine.address,
-        "kubernetes": _kubernetes(machine) if state is MachineState.RUNNING else "",
-    }
+        return row
+    try:
+        running = machine.state is MachineState.RUNNING
+        return row | {"address": machine.address, "kubernetes": _kubernetes(machine) if running else "", **asdict(machine.usage())}
+    except Unreachable as silent:
+        return row | {"kubernetes": silent.what}
+
+
+def _usage_words(row: dict[str, Any]) -> list[str]:
+    """What is known of: memory, disk, CPU."""
+    amounts = [f"{what} {size(row[key] << 20)}" for what, key in (("memory", "memory_mib"), ("disk", "disk_mib")) if row[key]]
+    return [*amounts, *([f"CPU {row['cpu_percent']:.0f} %"] if row["cpu_percent"] is not None else [])]
 
 
 def _kubernetes(machine: Machine) -> str:

@@ -18,5 +18,5 @@ def command(chapter: str | None) -> None:
     app = App.here()
     lab = app.meant(chapter)
     state = app.started(lab)
-    stop(app.context_of(state), state)
+    stop(app.context_of(state), state, lab)
     print(f"Lab {lab.chapter} is stopped. `lab resume {lab.chapter}` starts it again.", file=sys.stderr)

@@ -22,6 +22,7 @@ def command(chapter: str | None, as_json: bool) -> None:
     app = App.here()
     lab = app.meant(chapter, say=not as_json)
     params = params_of(lab, app.started(lab))
+    lab = lab.mine(params)
     if as_json:
         tasks = [{"id": t.id, "title": params.fill(t.title), "points": t.points, "text": params.fill(t.text)} for t in lab.tasks]
         print(json.dumps({"schema": 1, "lab": lab.chapter, "params": dict(params), "tasks": tasks}, ensure_ascii=False))
@@ -44,7 +45,7 @@ def print_tasks(lab: Lab, params: Params) -> None:
 def _wrapped(paragraph: str, width: int) -> str:
     """Prose is wrapped; lists and code keep their lines."""
     lines = paragraph.splitlines()
-    if any(line.lstrip().startswith(("-", "*", "`", "1.")) or line.startswith("    ") for line in lines):
+    if any(line.lstrip().startswith(("- ", "* ", "```", "1. ")) or line.startswith("    ") for line in lines):
         return textwrap.indent(paragraph, "  ")
     return textwrap.fill(
         " ".join(lines), width, initial_indent="  ", subsequent_indent="  ", break_long_words=False, break_on_hyphens=False

@@ -21,6 +21,10 @@ class Catalog:
         """The chapter numbers that have a lab, in order."""
         return sorted(self._folders())
 
+    def folder(self, chapter: str) -> Path:
+        """The folder of a chapter's lab ("03"). Raises KeyError if there is none."""
+        return self._folders()[chapter]
+
     def all(self) -> list[Lab]:
         """Every lab, in order. Raises UsageError on the first one that is not valid."""
         return [load_lab(folder) for _, folder in sorted(self._folders().items())]

@@ -11,6 +11,7 @@ from typing import Any, cast
 import msgspec
 import yaml
 
+from courselab.course.finding import Finding
 from courselab.course.model import Lab, LabFile
 from courselab.course.params import placeholders
 from courselab.errors import UsageError
@@ -22,6 +23,24 @@ _DOCS = "authors/lab-yaml.md"
 
 def load_lab(folder: Path) -> Lab:
     """The lab in `folder`. Raises UsageError with file, line and what is allowed there."""
+    lab, text = _read(folder)
+    for where, problem, fix in _problems(lab):
+        raise _wrong(folder / "lab.yaml", _line_of(text, where), problem, fix)
+    return lab
+
+
+def lint_lab_yaml(folder: Path) -> tuple[Lab | None, list[Finding]]:
+    """The lab, if its file can be read at all, and everything that is wrong with the file."""
+    path = folder / "lab.yaml"
+    try:
+        lab, text = _read(folder)
+    except UsageError as wrong:
+        line = re.search(r":(\d+) is not a lab$", wrong.what)
+        return None, [Finding(path, int(line[1]) if line else 0, f"{wrong.why} {wrong.fix}".strip())]
+    return lab, [Finding(path, _line_of(text, where), f"{problem}. {fix}") for where, problem, fix in _problems(lab)]
+
+
+def _read(folder: Path) -> tuple[Lab, str]:
     path = folder / "lab.yaml"
     try:
         text = path.read_text(encoding="utf-8")
@@ -36,10 +55,7 @@ def load_lab(folder: Path) -> Lab:
         file = msgspec.convert(data, LabFile)
     except msgspec.ValidationError as invalid:
         raise _explain(path, text, invalid) from invalid
-    lab = Lab(file=file, folder=folder)
-    for where, problem, fix in _problems(lab):
-        raise _wrong(path, _line_of(text, where), problem, fix)
-    return lab
+    return Lab(file=file, folder=folder), text
 
 
 def _wrong(path: Path, line: int, why: str, fix: str) -> UsageError:
@@ -56,7 +72,7 @@ def _explain(path: Path, text: str, invalid: msgspec.ValidationError) -> UsageEr
         allowed = sorted(_fields_at(steps))
         near = difflib.get_close_matches(unknown[1], allowed, n=1)
         meant = f" Did you mean `{near[0]}`?" if near else ""
-        line = _line_of(text, [*steps, unknown[1]])
+        line = _line_of(text, [*steps, unknown[1]]) if "[...]" not in at else _line_below(text, steps, unknown[1])
         return _wrong(path, line, f"`{unknown[1]}` is not a key here.{meant}", f"Allowed are: {', '.join(allowed)}.")
     return _wrong(path, _line_of(text, steps), message, "See the reference of lab.yaml.")
 
@@ -93,6 +109,21 @@ def _line_of(text: str, steps: Iterable[str | int]) -> int:
     return line
 
 
+def _line_below(text: str, steps: list[str | int], key: str) -> int:
+    """The line of a key somewhere below a node: msgspec does not say under which name of a table it stands."""
+    node: Any = cast(Any, yaml).compose(text, Loader=_Loader)
+    for step in steps:
+        found = _child(node, step)
+        node = found[1] if found else node
+    below = [node]
+    while below:
+        one = below.pop(0)
+        if found := _child(one, key):
+            return found[0]
+        below += [value for _, value in one.value] if isinstance(one, yaml.MappingNode) else []
+    return _line_of(text, steps)
+
+
 def _child(node: Any, step: str | int) -> tuple[int, Any] | None:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
@@ -115,6 +146,9 @@ def _problems(lab: Lab) -> Iterable[tuple[list[str | int], str, str]]:
     for name in file.machines:
         if not re.fullmatch(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?", name):
             yield ["machines", name], f"{name!r} is not a host name", "Lower-case letters, digits and dashes, at most 32."
+    for place, chapter in enumerate(file.builds_on):
+        if not re.fullmatch(r"\d\d", chapter) or chapter >= file.chapter:
+            yield ["builds_on", place], f"{chapter!r} is no earlier chapter", 'Two digits in quotes, before this one: ["02"].'
     for name in file.collect:
         if name not in file.machines:
             yield ["collect", name], f"no machine is called {name!r}", f"Machines are: {', '.join(file.machines)}."
@@ -125,14 +159,26 @@ def _problems(lab: Lab) -> Iterable[tuple[list[str | int], str, str]]:
 def _parameter_problems(lab: Lab) -> Iterable[tuple[list[str | int], str, str]]:
     known: set[str] = set()
     for name, parameter in lab.file.params.items():
-        ways = [way for way in (parameter.choice, parameter.number, parameter.token, parameter.text) if way is not None]
+        ways = [way for way in msgspec.structs.astuple(parameter) if way is not None]
         if len(ways) != 1:
-            yield ["params", name], "exactly one way to draw a value is needed", "One of: choice, number, token, text."
+            yield ["params", name], "exactly one way to draw a value is needed", "One of: choice, number, token, text, tasks."
+        if parameter.tasks is not None:
+            yield from _draw_problems(lab, name, parameter.tasks)
         if parameter.choice == [] or (parameter.number and (len(parameter.number) != 2 or parameter.number[0] > parameter.number[1])):
             yield ["params", name], "there is nothing to draw from", "choice: [a, b]   or   number: [lowest, highest]"
         for used in placeholders(parameter.text or "") - known:
             yield ["params", name, "text"], f"{{{used}}} is not a parameter above this one", "Parameters may use those written before them."
         known.add(name)
+
+
+def _draw_problems(lab: Lab, name: str, count: int) -> Iterable[tuple[list[str | int], str, str]]:
+    everywhere = [task for task in lab.tasks if not task.only_on]
+    if name != "tasks":
+        yield ["params", name], f"what draws tasks is called tasks, not {name}", "Rename it."
+    if not 0 < count <= len(everywhere):
+        yield ["params", name, "tasks"], f"{count} tasks cannot be drawn", f"{len(everywhere)} are there on every provider."
+    if len({task.points for task in lab.tasks}) > 1:
+        yield ["tasks"], "tasks that are drawn are worth the same", "Give each the same points."
 
 
 def _task_problems(lab: Lab) -> Iterable[tuple[list[str | int], str, str]]:

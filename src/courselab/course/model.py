@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -37,6 +38,7 @@ class Parameter(_Strict, frozen=True):
     number: list[int] | None = None  # a whole number from the first to the second, both included
     token: int | None = None  # this many random letters and digits
     text: str | None = None  # made of other parameters: "{shop}.example"
+    tasks: int | None = None  # names of so many of the lab's tasks: the student has these alone. Such a parameter is called tasks
 
 
 class Collect(_Strict, frozen=True):
@@ -57,6 +59,7 @@ class Task(_Strict, frozen=True):
     points: int
     hints: list[str]  # three: a nudge, where to look, almost the solution
     deadline_s: int = 30  # how long a check may wait for the cluster to settle, in seconds
+    only_on: list[str] = []  # providers whose machines can have it: multipass; empty: all of them
 
     @property
     def name(self) -> str:
@@ -83,6 +86,7 @@ class LabFile(_Strict, frozen=True):
     tasks: list[Task]
     machines: dict[str, MachineNeed] = msgspec.field(default_factory=lambda: {"server": MachineNeed()})
     k3s: K3sNeed = K3sNeed()
+    builds_on: list[str] = []  # earlier chapters whose solved tasks come into this lab on wish: `lab start NN --catch-up`
     images: list[str] = []  # the course's own images that every node gets: course/web:1
     params: dict[str, Parameter] = {}
     collect: dict[str, Collect] = {}  # machine → facts
@@ -108,8 +112,29 @@ class Lab(msgspec.Struct, frozen=True):
 
     @property
     def possible(self) -> int:
-        """The points of all tasks; the same for every student."""
-        return sum(task.points for task in self.file.tasks)
+        """The points of a student's tasks; the same for every student, whichever tasks are drawn."""
+        return sum(task.points for task in self.tasks[: self.drawn])
+
+    @property
+    def drawn(self) -> int | None:
+        """How many of the tasks are drawn for a student; None: all tasks are everybody's."""
+        return next((found.tasks for found in self.file.params.values() if found.tasks is not None), None)
+
+    def mine(self, params: Mapping[str, str]) -> Lab:
+        """The lab with the tasks of the student who has these values."""
+        if self.drawn is None:
+            return self
+        names = params["tasks"].split()
+        return self._with([task for task in self.tasks if task.name in names], self.file.params)
+
+    def whole(self, provider: str) -> Lab:
+        """The lab with every task that this provider's machines can have, whoever the student is: nothing is drawn."""
+        tasks = [task for task in self.tasks if provider in task.only_on or not task.only_on]
+        params = {name: Parameter(tasks=len(tasks)) if found.tasks is not None else found for name, found in self.file.params.items()}
+        return self._with(tasks, params)
+
+    def _with(self, tasks: list[Task], params: dict[str, Parameter]) -> Lab:
+        return msgspec.structs.replace(self, file=msgspec.structs.replace(self.file, tasks=tasks, params=params))
 
     def task(self, id: str) -> Task | None:
         """The task with this id ("02.deploy") or name ("deploy")."""
@@ -119,6 +144,20 @@ class Lab(msgspec.Struct, frozen=True):
     def servers(self) -> list[str]:
         """Machines that run a K3s server when the lab starts, in the file's order."""
         return [name for name, need in self.file.machines.items() if need.role is Role.SERVER]
+
+    @property
+    def roles(self) -> dict[str, Role]:
+        """What K3s is on each machine that has it when the lab starts."""
+        return {name: need.role for name, need in self.file.machines.items() if need.role is not Role.NONE}
+
+    @property
+    def disabled(self) -> frozenset[str]:
+        """Packaged components that the lab begins without; none where learners install K3s themselves."""
+        if any(need.role is Role.NONE for need in self.file.machines.values()):
+            return frozenset()
+        said = self.file.k3s.config.get("disable")
+        names = cast("list[object]", said) if isinstance(said, list) else [said]
+        return frozenset(part.strip() for name in names if isinstance(name, str) for part in name.split(","))
 
     @property
     def starter_folder(self) -> Path:

@@ -19,11 +19,14 @@ class Params(Mapping[str, str]):
         self._values = dict(values)
 
     @classmethod
-    def draw(cls, lab: Lab, seed: str) -> Params:
-        """The values of `lab`'s parameters for the student whose seed this is."""
+    def draw(cls, lab: Lab, seed: str, provider: str = "") -> Params:
+        """The values of `lab`'s parameters for the student whose seed this is. `provider`: which machines are to have its tasks."""
         values: dict[str, str] = {}
         for name, parameter in lab.file.params.items():
-            values[name] = _draw_one(parameter, f"{seed}/{lab.chapter}/{name}", values)
+            key = f"{seed}/{lab.chapter}/{name}"
+            values[name] = (
+                _draw_one(parameter, key, values) if parameter.tasks is None else _draw_tasks(lab, parameter.tasks, key, provider)
+            )
         return cls(values)
 
     def __getitem__(self, name: str) -> str:
@@ -67,6 +70,12 @@ def _draw_one(parameter: Parameter, key: str, drawn: Mapping[str, str]) -> str:
     if parameter.token is not None:
         return "".join(_LETTERS[_number(f"{key}/{place}") % len(_LETTERS)] for place in range(parameter.token))
     return Params(drawn).fill(parameter.text or "")
+
+
+def _draw_tasks(lab: Lab, count: int, key: str, provider: str) -> str:
+    names = [task.name for task in lab.whole(provider).tasks]
+    drawn = sorted(names, key=lambda name: _number(f"{key}/{name}"))[:count]
+    return " ".join(name for name in names if name in drawn)
 
 
 def _number(key: str) -> int:

@@ -74,6 +74,7 @@ from courselab.grade.expect import (
     regex,
     where,
 )
+from courselab.grade.placement import may_run_on, patience_s, refusals, requires, tolerations
 
 __all__ = [
     "ABSENT",
@@ -98,11 +99,16 @@ __all__ = [
     "fail",
     "image",
     "length",
+    "may_run_on",
     "not_",
     "one_of",
     "partial",
+    "patience_s",
     "probe",
     "quantity",
+    "refusals",
     "regex",
+    "requires",
+    "tolerations",
     "where",
 ]

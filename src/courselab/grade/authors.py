@@ -44,6 +44,7 @@ class Failure(Exception):
     `message` is a sentence for the learner. `about` is the Kubernetes object (or objects) whose state explains the failure;
     without it the objects that the check read last are asked. `next` is what to look at next, never the solution.
     `told` stands in for a message where none is written, and says no more than the other parts do.
+    Without `explain` the failure is not explained: to find out why is the task. Nothing is waited for then.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Failure(Exception):
         next: str = "",
         credit: float = 0.0,
         told: str = "",
+        explain: bool = True,
     ) -> None:
         super().__init__(message or told or f"expected {expected}, found {actual}")
         self.message = message
@@ -66,15 +68,22 @@ class Failure(Exception):
         self.about = about
         self.next = next
         self.credit = credit  # the fraction of the task that is done, from 0 to 1
+        self.explain = explain
 
 
 class CheckerMistake(Exception):
     """A checker file itself is wrong, for example it reads what it did not declare. Never counted against a student."""
 
 
-def fail(message: str, *, expected: str = "", actual: str = "", path: str = "", about: Any = None, next: str = "") -> Any:
-    """Say that the task is not done. Raises Failure, always."""
-    raise Failure(message, expected=expected, actual=actual, path=path, about=about, next=next)
+def fail(
+    message: str, *, expected: str = "", actual: str = "", path: str = "", about: Any = None, next: str = "", explain: bool = True
+) -> Any:
+    """Say that the task is not done. Raises Failure, always.
+
+    With `explain=False` nobody says why: no chain of causes, no diagnosis, no waiting. For a lab that begins with something broken, as
+    long as it is as it was in the beginning: to find out why is the task.
+    """
+    raise Failure(message, expected=expected, actual=actual, path=path, about=about, next=next, explain=explain)
 
 
 @dataclass(frozen=True)
@@ -136,8 +145,9 @@ def check(
     `needs`: ids of checks that must pass first; until they do this one is `blocked`.
     `reads`: kinds of objects it reads ("Deployment"; "traefik.io/IngressRoute" where a kind's name is not unique).
     `probes`: names of the probes it reads.
-    `settled`: it passes only when the objects it reads by name have settled (rolled out, not being deleted). False for a task
-    about an object that is meant to be broken, or whose state does not matter.
+    `settled`: it passes only when the objects it reads by name have settled (rolled out). False for a task about an object that
+    is meant to be broken, or whose state does not matter. On an object that is being deleted, by itself or with its namespace, no
+    check passes; one about such an object finds it with `cluster.list(…, dying=True)`.
     `deadline_s`: seconds the function itself may take; it only computes, so this is a safeguard.
     """
     _must_match(_ID, id, "a check's id is chapter.task, as in lab.yaml: 02.deploy")

@@ -7,7 +7,7 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -68,6 +68,10 @@ class Checker:
         """Every kind that some check reads."""
         return {kind for check in self.checks for kind in check.mark.reads}
 
+    def drawn(self, params: Mapping[str, str], chapter: str) -> Checker:
+        """The same checker with the checks of the tasks that were drawn for this student; all of them where none are drawn."""
+        return self.only({f"{chapter}.{name}" for name in params["tasks"].split()}) if "tasks" in params else self
+
     def only(self, ids: set[str]) -> Checker:
         """The same checker with only these checks, what they need, and the probes they read."""
         needed, grew = set(ids), True
@@ -97,7 +101,7 @@ def load_checker(path: Path, lab: Lab | None = None) -> Checker:
     Raises CheckerBroken with file and line.
     """
     checker = find_functions(path, load_module(path))
-    for problem in _problems(checker, lab):
+    for problem in problems_of(checker, lab):
         raise CheckerBroken(f"{path} cannot be used", why=problem, fix="It is part of the course: please report it.")
     return checker
 
@@ -136,7 +140,8 @@ def find_functions(path: Path, module: ModuleType) -> Checker:
     )
 
 
-def _problems(checker: Checker, lab: Lab | None) -> Iterator[str]:
+def problems_of(checker: Checker, lab: Lab | None) -> Iterator[str]:
+    """What of a checker does not fit together or, with `lab`, does not fit its tasks."""
     ids = [check.mark.id for check in checker.checks]
     probes = [probe.mark.name for probe in checker.probes]
     for name in sorted({name for names in (ids, probes) for name in names if names.count(name) > 1}):

@@ -12,7 +12,7 @@ from courselab.grade.evidence import ContainerLog, UnitState
 from courselab.grade.match import nearest
 from courselab.grade.record import NotCollected, Record
 from courselab.grade.selectors import selects
-from courselab.grade.world import World, is_dying, labels_of, name_of, namespace_of, title_of
+from courselab.grade.world import World, is_dying, labels_of, name_of, namespace_of, title_of, uid_of
 
 SHOWN_NAMES = 6
 
@@ -52,6 +52,8 @@ class Cluster:
             raise NotCollected(f"There are too many objects of kind {kind}: only the first {looked_at} were looked at.")
         if found is not None:
             self._record.saw(found)
+            if uid_of(found) in self._world.evidence.cluster.kinds[kind].cut:
+                self._record.cut.add(title_of(found))
         return found
 
     def get(self, kind: str, name: str, namespace: str = "default") -> Obj:
@@ -84,7 +86,7 @@ class Cluster:
     def pods_of(self, obj: Obj) -> list[Obj]:
         """Pods that run for a Deployment, ReplicaSet, StatefulSet, DaemonSet, Job or CronJob, or that a Service selects."""
         self._require_answer()
-        self._record.kinds.add("Pod")
+        self._record.kinds.update(("Pod", "ReplicaSet", "Job"))  # the owners through which they are found
         found = self._world.pods_of(obj)
         self._record.saw_list(found)
         return found
@@ -105,17 +107,25 @@ class Cluster:
     def events_of(self, obj: Obj) -> list[Obj]:
         """What happened to the object, newest first."""
         self._require_answer()
+        self._record.kinds.add("Event")
         return self._world.events_of(obj)
+
+    def history(self, kind: str, name: str, namespace: str | None = None) -> list[Obj]:
+        """What happened to an object of this name, newest first. A check that asks for no more does not look at the object."""
+        found = self._world.find(self._open(kind), name, namespace or "")
+        return self.events_of(found) if found else []
 
     def log_of(self, pod: Obj, container: str | None = None) -> list[str]:
         """Last lines of a container that crashed or is not ready; empty for one that is well."""
         self._require_answer()
+        self._record.kinds.add("Pod")
         found: ContainerLog | None = self._world.log_of(pod, container)
         return found.lines if found else []
 
     def images(self, node: str | None = None) -> list[str]:
         """Names of the images that the nodes have, or one node."""
         self._require_answer()
+        self._record.kinds.add("Node")
         return self._world.images(node)
 
     def typed(self, obj: Obj) -> Any:

@@ -26,11 +26,12 @@ from courselab.grade.world import name_of, namespace_of, uid_of, unix_time
 
 OBJECTS_PER_KIND = 1000
 LISTS_AT_ONCE = 6
+KIND_LIMIT_BYTES = 16 * 1024 * 1024
 LOGS_AT_MOST = 12
 LOG_LINES = 20
 RECENT_S = 60.0
 _LOG_BYTES = 16 * 1024
-_NO_WISHES = Collect()
+NO_WISHES = Collect()
 
 
 @dataclass
@@ -52,13 +53,14 @@ def collect(target: Target, redactor: Redactor | None = None, *, clock: Callable
     Raises nothing for what machines or the cluster do: what could not be had is named in the Evidence.
     """
     started, timer = clock(), time.monotonic()
-    nodes = {name: Later(partial(_ask_machine, target, name)) for name in target.machines}
+    nodes = {name: Later(partial(ask_machine, target, name)) for name in target.machines}
     asked = _ask_cluster(target)
     answers = {name: node.result() for name, node in nodes.items()}
     redactor = redactor or redactor_for(target)
     redactor.learn_secrets(obj for kind, page in asked.pages.items() if kind.name == "Secret" and page for obj in page.items)
     states = {name: node_state(target.machines[name].address, answer, redactor) for name, answer in answers.items()}
     now = next((state.time for state in states.values() if state.time), started)  # objects are dated by the machines' clock
+    cluster = _cluster_state(target, asked, states, redactor, now)
     return Evidence(
         schema=SCHEMA,
         lab=target.lab.chapter,
@@ -68,10 +70,10 @@ def collect(target: Target, redactor: Redactor | None = None, *, clock: Callable
         course=courselab.__version__,
         collected=started,
         params=redactor.mapping(target.params),
-        cluster=_cluster_state(target, asked, states, redactor, now),
+        cluster=cluster,
         nodes=states,
         missing=[*asked.missing, *(Missing(what=f"nodes/{name}", why=state.why) for name, state in states.items() if not state.reachable)],
-        trimmed=[*redactor.trimmed, *_trimmed(asked.pages)],
+        trimmed=[*redactor.trimmed, *(f"{kind}: {found.trimmed} more objects" for kind, found in cluster.kinds.items() if found.trimmed)],
         seconds=round(time.monotonic() - timer, 3),
     )
 
@@ -85,9 +87,10 @@ def redactor_for(target: Target) -> Redactor:
     return redactor
 
 
-def _ask_machine(target: Target, name: str) -> Asked:
+def ask_machine(target: Target, name: str) -> Asked:
+    """What machine `name` of the lab says about itself. Raises nothing for what the machine does."""
     facts = [fact for fact in target.checker.facts if {name, "all"}.intersection(fact.mark.on)]
-    return ask_node(target.machines[name], target.lab.file.collect.get(name, _NO_WISHES), facts, target.params)
+    return ask_node(target.machines[name], target.lab.file.collect.get(name, NO_WISHES), facts, target.params)
 
 
 def _ask_cluster(target: Target) -> _Asked:
@@ -101,22 +104,22 @@ def _ask_cluster(target: Target) -> _Asked:
             asked.reachable = True
             _ask_lists(target, api, asked)
             pods = asked.pages.get(KNOWN["Pod"])
-            wanted = _logs_wanted(pods.items if pods else [])
-            logs = together([partial(_read_log, api, *one) for one in wanted], at_once=LISTS_AT_ONCE)
+            wanted = logs_wanted(pods.items if pods else [])
+            logs = together([partial(read_log, api, *one) for one in wanted], at_once=LISTS_AT_ONCE)
             asked.logs = [log for log in logs if log is not None]
     except LabError as silent:
-        asked.why = " ".join(filter(None, (silent.what + ".", silent.why)))
+        asked.why = silent.sentences
     return asked
 
 
 def _ask_lists(target: Target, api: Api, asked: _Asked) -> None:
     kinds, unknown = to_collect(target.checker.reads())
     if unknown:
-        kinds = [*kinds, *_custom_kinds(api, unknown)]
+        kinds = [*kinds, *custom_kinds(api, unknown)]
     results = together([partial(_list, api, kind) for kind in kinds], at_once=LISTS_AT_ONCE)
     for kind, result in zip(kinds, results, strict=True):
         if isinstance(result, LabError):
-            asked.missing.append(Missing(what=f"cluster/{kind.name}", why=" ".join(filter(None, (result.what, result.why)))))
+            asked.missing.append(Missing(what=f"cluster/{kind.name}", why=result.sentences))
             if isinstance(result, ApiDown) and kind in ALWAYS:
                 asked.reachable, asked.why = False, f"It stopped answering while it was asked. {result.why}"
         else:
@@ -135,7 +138,7 @@ def _list(api: Api, kind: Kind) -> Page | LabError | None:
         return down
 
 
-def _custom_kinds(api: Api, names: Sequence[str]) -> list[Kind]:
+def custom_kinds(api: Api, names: Sequence[str]) -> list[Kind]:
     """Kinds that only a CustomResourceDefinition of the cluster can explain."""
     try:
         definitions = api.list(KNOWN["CustomResourceDefinition"].path(), limit=OBJECTS_PER_KIND).items
@@ -151,8 +154,8 @@ def _custom_kinds(api: Api, names: Sequence[str]) -> list[Kind]:
     return found
 
 
-def _logs_wanted(pods: Iterable[Obj]) -> list[tuple[Obj, str, bool]]:
-    """Containers whose last lines explain something: (pod, container, of the run before)."""
+def logs_wanted(pods: Iterable[Obj]) -> list[tuple[Obj, str, bool]]:
+    """Containers whose last lines explain something: (pod, container, of the run before). Takes objects as they are, or cleaned."""
     wanted: list[tuple[Obj, str, bool]] = []
     for pod in pods:
         for status in (*rows(pod, "status", "initContainerStatuses"), *rows(pod, "status", "containerStatuses")):
@@ -168,7 +171,8 @@ def _logs_wanted(pods: Iterable[Obj]) -> list[tuple[Obj, str, bool]]:
     return wanted[:LOGS_AT_MOST]
 
 
-def _read_log(api: Api, pod: Obj, container: str, previous: bool) -> ContainerLog | None:
+def read_log(api: Api, pod: Obj, container: str, previous: bool) -> ContainerLog | None:
+    """The last lines of a container, not yet cleaned of secrets; None if they cannot be had."""
     path = f"/api/v1/namespaces/{namespace_of(pod)}/pods/{name_of(pod)}/log"
     query = {"container": container, "tailLines": LOG_LINES, "limitBytes": _LOG_BYTES, "previous": "true" if previous else "false"}
     try:
@@ -188,8 +192,13 @@ def _cluster_state(target: Target, asked: _Asked, nodes: dict[str, NodeState], r
         asked=asked.reachable or answered,
         version=asked.version,
         kinds={kind.name: _kind_list(kind, page, redactor, now) for kind, page in asked.pages.items()},
-        logs=[msgspec.structs.replace(log, lines=[redactor.text(line, 2000) for line in log.lines]) for log in asked.logs],
+        logs=[cleaned_log(log, redactor) for log in asked.logs],
     )
+
+
+def cleaned_log(log: ContainerLog, redactor: Redactor) -> ContainerLog:
+    """The same log without secrets."""
+    return msgspec.structs.replace(log, lines=[redactor.text(line, 2000) for line in log.lines])
 
 
 def _kind_list(kind: Kind, page: Page | None, redactor: Redactor, now: float) -> KindList:
@@ -197,21 +206,31 @@ def _kind_list(kind: Kind, page: Page | None, redactor: Redactor, now: float) ->
         return KindList(api=kind.api, namespaced=kind.namespaced, served=False)
     items: list[dict[str, Any]] = []
     changed: dict[str, float] = {}
+    cut: list[str] = []
+    room, left = KIND_LIMIT_BYTES, page.more
     for obj in page.items:
+        if room <= 0:
+            left += 1
+            continue
+        cuts = redactor.cuts
         if isinstance(obj.get("metadata"), dict):
-            when = _changed(obj)
+            when = changed_at(obj)
             if now - when < RECENT_S:
                 changed[uid_of(obj)] = when
-            obj["apiVersion"], obj["kind"] = kind.api, kind.name
-            items.append(redactor.object(obj))
-    return KindList(api=kind.api, namespaced=kind.namespaced, items=items, trimmed=page.more, version=page.version, changed=changed)
+            items.append(cleaned(kind, obj, redactor))
+            room -= len(msgspec.json.encode(obj))
+            if redactor.cuts > cuts:
+                cut.append(uid_of(obj))
+    return KindList(api=kind.api, namespaced=kind.namespaced, items=items, trimmed=left, cut=cut, version=page.version, changed=changed)
 
 
-def _changed(obj: Obj) -> float:
+def cleaned(kind: Kind, obj: Obj, redactor: Redactor) -> Obj:
+    """An object of a list as Evidence has it: named, without secrets and managedFields. Changes and returns `obj`."""
+    obj["apiVersion"], obj["kind"] = kind.api, kind.name
+    return redactor.object(obj)
+
+
+def changed_at(obj: Obj) -> float:
     """When something else than the status of an object last changed, Unix seconds."""
     times = [text(entry, "time") for entry in rows(obj, "metadata", "managedFields") if not entry.get("subresource")]
     return max((unix_time(time) for time in times), default=0.0)
-
-
-def _trimmed(pages: dict[Kind, Page | None]) -> list[str]:
-    return [f"{kind.name}: {page.more} more objects" for kind, page in pages.items() if page and page.more]

@@ -33,6 +33,7 @@ class KindList(_Part, frozen=True):
     namespaced: bool = True
     served: bool = True  # false: this cluster has no such kind
     trimmed: int = 0  # at least how many more there are that were not collected
+    cut: list[str] = []  # uids of objects of which not all was kept
     version: str = ""  # the list's resourceVersion: from here on a watch would tell what changed
     changed: dict[str, float] = {}  # uid → when its spec or data last changed (Unix seconds), of those changed in the last minute
 
@@ -122,7 +123,8 @@ class NodeState(_Part, frozen=True):
     sysctls: dict[str, str | None] = {}
     k3s: K3sState = K3sState()
     facts: dict[str, Any] = {}
-    problems: list[str] = []  # facts that could not be had, and binaries that are not the system's own
+    problems: list[str] = []  # facts that could not be had
+    untrusted: dict[str, str] = {}  # programs and modules that this answer rests on and that are not the system's own, and why
 
 
 class ProbeResult(_Part, frozen=True):
@@ -213,8 +215,7 @@ def load(path: Path) -> Evidence:
 
 
 def _unpack(path: Path) -> bytes:
-    with gzip.open(path) as file:
-        return file.read(_MAX_FILE_BYTES)
+    return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(path.read_bytes(), _MAX_FILE_BYTES)
 
 
 def evidence_schema() -> dict[str, Any]:

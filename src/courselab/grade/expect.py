@@ -33,7 +33,8 @@ class Expectation:
             below, key = _step_into(value, step, bracket)
             shown = f"{way}[{key}]" if bracket else (f"{way}.{key}" if way else key)
             if below is MISSING:
-                near = nearest(key, cast("dict[str, Any]", value)) if isinstance(value, dict) else ""
+                learners = isinstance(value, dict) and shown.partition(".")[0] != "status"
+                near = nearest(key, cast("dict[str, Any]", value)) if learners else ""
                 note = f" (there is {near!r}: is that a slip of the pen?)" if near else ""
                 raise self._failure([Difference(shown, "something there", f"missing{note}")])
             value, way = below, shown

@@ -21,7 +21,7 @@ from courselab.grade.inject import call
 from courselab.grade.nodes import Nodes, ProbeNotRun, Probes
 from courselab.grade.record import NotCollected, Record
 from courselab.grade.redacted import SecretText, is_redacted
-from courselab.grade.settle import leaving, settling
+from courselab.grade.settle import ending, leaving, renewing, settling
 from courselab.grade.verdict import Judged, Trouble, VerdictName
 from courselab.grade.why import Why, explain
 from courselab.grade.world import World, namespace_of, title_of, uid_of
@@ -30,7 +30,10 @@ OBJECTS_EXPLAINED = 6
 STARTING_S = 30.0  # K3s that became active less than this ago may still be opening its API
 JUST_CHANGED_S = 5.0
 UNIT_LOG_LINES = 5
-_PROBED_KINDS = frozenset({"Ingress", "Service", "ConfigMap", "Secret", "NetworkPolicy", "Deployment"})
+# What a request meets on its way: an experiment may show another result when one of these changes.
+PROBED_KINDS = frozenset({"Ingress", "Service", "ConfigMap", "Secret", "NetworkPolicy", "Deployment"})
+# And one that failed may not have met new endpoints: Traefik takes them over every other second.
+MISSED_KINDS = PROBED_KINDS | {"EndpointSlice"}
 
 
 @dataclass
@@ -43,14 +46,19 @@ class _Outcome:
 
 
 def judge(
-    checker: Checker, evidence: Evidence, *, pending: Mapping[str, str] | None = None, bug_folder: Path | None = None
+    checker: Checker,
+    evidence: Evidence,
+    *,
+    pending: Mapping[str, str] | None = None,
+    bug_folder: Path | None = None,
+    keep: Mapping[str, Judged] | None = None,
 ) -> list[Judged]:
     """The verdict of every check, in the order of the file. Each check has a deadline.
 
-    `pending`: experiments that were not made, and why. `bug_folder`: where reports about broken checks go.
-    Nothing is raised for what checks do.
+    `pending`: experiments that were not made, and why. `bug_folder`: where reports about broken checks go. `keep`: verdicts that still
+    hold; these checks do not run. Nothing is raised for what checks do.
     """
-    return _Judge(checker, evidence, pending or {}, bug_folder).all()
+    return _Judge(checker, evidence, pending or {}, bug_folder).all(keep or {})
 
 
 class _Judge:
@@ -63,10 +71,13 @@ class _Judge:
         self._params = params_of(evidence)
         self._now = cluster_time(evidence)
 
-    def all(self) -> list[Judged]:
-        outcomes = self._outcomes(list(self._checker.checks))
+    def all(self, keep: Mapping[str, Judged]) -> list[Judged]:
+        outcomes = self._outcomes([check for check in self._checker.checks if check.mark.id not in keep])
         verdicts: dict[str, Judged] = {}
         for check in in_order(self._checker.checks):
+            if check.mark.id in keep:
+                verdicts[check.mark.id] = keep[check.mark.id]
+                continue
             outcome = outcomes[check.mark.id]
             missing = [need for need in check.mark.needs if not verdicts[need].passed]
             verdicts[check.mark.id] = self._blocked(check, outcome, missing) if missing else self._verdict(check, outcome)
@@ -129,12 +140,17 @@ class _Judge:
             kinds = ", ".join(sorted(outcome.record.trimmed))
             message = f"There are too many objects of kind {kinds} to look at them all. Delete those you do not need, then check again."
             return self._judged(check, outcome, VerdictName.ERROR, message=message, trouble=Trouble.UNREACHABLE)
+        if outcome.record.cut and not isinstance(outcome.failure, ClusterDown):
+            titles = ", ".join(sorted(outcome.record.cut))
+            message = f"{titles} is too large to be looked at whole. Make it smaller, then check again."
+            return self._judged(check, outcome, VerdictName.ERROR, message=message, trouble=Trouble.UNREACHABLE)
         return self._failed(check, outcome, outcome.failure)
 
     def _passed(self, check: CheckFunction, outcome: _Outcome) -> Judged:
         """A pass, unless an object on which it stands is about to become another."""
-        for obj in outcome.record.objects if check.mark.settled else []:
-            if waits_for := leaving(self._world, obj):
+        lasting = leaving if check.mark.settled else ending
+        for obj in outcome.record.objects:
+            if waits_for := lasting(self._world, obj):
                 return self._held(check, outcome, waits_for, explain(self._world, obj))
         if waits_for := self._just_changed(outcome.record) or self._unsettled_unit(outcome.record):
             return self._held(check, outcome, waits_for, Why())
@@ -156,9 +172,11 @@ class _Judge:
         )
 
     def _failed(self, check: CheckFunction, outcome: _Outcome, failure: Failure) -> Judged:
+        if not failure.explain:
+            return self._unexplained(check, outcome, failure)
         why = explain(self._world, *self._subjects(outcome.record, failure))
         slug, sentence = self._diagnose(check, failure)
-        waits_for = "" if why.terminal else self._waits_for(outcome.record, failure)
+        waits_for = self._soon_other(outcome.record, failure) or ("" if why.terminal else self._waits_for(outcome.record, failure))
         lines = [*_parts(failure), *(self._unit_lines(outcome.record) if isinstance(failure, ClusterDown) else why.lines())]
         cause = why.causes[0].slug if why.causes else ""
         return self._judged(
@@ -169,6 +187,7 @@ class _Judge:
             message=sentence or failure.message or str(failure),
             plain=not (sentence or failure.message),
             subject=_subject(failure),
+            about=tuple(uid_of(obj) for obj in _objects(failure.about)),
             expected=failure.expected,
             actual=failure.actual,
             path=failure.path,
@@ -176,6 +195,19 @@ class _Judge:
             diagnosis=slug or cause,
             next=failure.next or why.next,
             waits_for=waits_for,
+        )
+
+    def _unexplained(self, check: CheckFunction, outcome: _Outcome, failure: Failure) -> Judged:
+        """A failure whose cause is for the student to find."""
+        return self._judged(
+            check,
+            outcome,
+            VerdictName.FAIL,
+            message=failure.message or str(failure),
+            expected=failure.expected,
+            actual=failure.actual,
+            path=failure.path,
+            next=failure.next,
         )
 
     def _error(self, check: CheckFunction, outcome: _Outcome) -> Judged:
@@ -200,7 +232,7 @@ class _Judge:
             id=check.mark.id,
             verdict=verdict,
             kinds=frozenset(record.kinds),
-            reads_nodes=bool(record.units),
+            reads_nodes=bool(record.units or record.settling),
             probes=frozenset(record.probes),
             **values,
         )
@@ -230,22 +262,25 @@ class _Judge:
         about = _objects(failure.about)
         return (about or list(reversed(record.objects)) or record.listed)[:OBJECTS_EXPLAINED]
 
+    def _soon_other(self, record: Record, failure: Failure) -> str:
+        """What makes the present causes those of before: something on its way on a machine, or a HelmChart that is about to have a new Job."""
+        charts = (renewing(self._world, obj) for obj in _looked_at(record, failure))
+        return next(iter(record.settling), "") or next(filter(None, charts), "")
+
     def _waits_for(self, record: Record, failure: Failure) -> str:
         """What is still settling among all the check looked at; "" if the failure is there to stay."""
-        seen: dict[str, Obj] = {}
-        for obj in (*_objects(failure.about), *reversed(record.objects), *record.listed):
-            seen.setdefault(uid_of(obj) or str(id(obj)), obj)
-        for obj in list(seen.values())[:100]:
+        for obj in _looked_at(record, failure):
             if sentence := settling(self._world, obj):
                 return sentence
-        return self._just_changed(record) or self._unsettled_unit(record)
+        return self._just_changed(record, MISSED_KINDS) or self._unsettled_unit(record)
 
-    def _just_changed(self, record: Record) -> str:
+    def _just_changed(self, record: Record, kinds: frozenset[str] = PROBED_KINDS) -> str:
         """What an experiment may not have met yet: a request follows a change of these kinds a moment later, and nothing says when.
 
         All objects of the kinds that the check read count, its own namespaces or not: an Ingress elsewhere may serve the same host.
         """
-        for kind in sorted(record.kinds & _PROBED_KINDS) if record.probes else []:
+        disturbing = {probe.mark.name for probe in self._checker.probes if probe.mark.effect == "disturb"}  # they do their own waiting
+        for kind in sorted(record.kinds & kinds) if record.probes - disturbing else []:
             found = self._evidence.cluster.kinds[kind]
             for obj in found.items:
                 changed = found.changed.get(uid_of(obj))
@@ -298,6 +333,14 @@ def _parts(failure: Failure) -> list[str]:
     if not isinstance(failure, PartialFailure):
         return []
     return [f"{'done' if part.failure is None else 'not yet'}: {part.title}" for part in failure.parts]
+
+
+def _looked_at(record: Record, failure: Failure) -> list[Obj]:
+    """What a failure is about, then what the check looked at, the last one first."""
+    seen: dict[str, Obj] = {}
+    for obj in (*_objects(failure.about), *reversed(record.objects), *record.listed):
+        seen.setdefault(uid_of(obj) or str(id(obj)), obj)
+    return list(seen.values())[:100]
 
 
 def _subject(failure: Failure) -> str:

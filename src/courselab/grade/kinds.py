@@ -71,6 +71,7 @@ ON_REQUEST = (
     Kind("RoleBinding", "rbac.authorization.k8s.io/v1", "rolebindings"),
     Kind("ClusterRole", "rbac.authorization.k8s.io/v1", "clusterroles", False),
     Kind("ClusterRoleBinding", "rbac.authorization.k8s.io/v1", "clusterrolebindings", False),
+    Kind("SubjectAccessReview", "authorization.k8s.io/v1", "subjectaccessreviews", False),  # a question: created, answered, not kept
     Kind("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers"),
     Kind("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets"),
     Kind("PriorityClass", "scheduling.k8s.io/v1", "priorityclasses", False),

@@ -11,6 +11,7 @@ import contextlib
 import http.client
 import json
 import queue
+import socket
 import ssl
 import tempfile
 import threading
@@ -27,6 +28,9 @@ CONNECT_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 10.0
 ANSWER_LIMIT_BYTES = 64 * 1024 * 1024
 EVENT_LIMIT_BYTES = 4 * 1024 * 1024
+# A stream may be silent for minutes: the kernel asks whether the other end is still there, so that one which vanished is noticed in half
+# a minute. Windows and macOS name some of these otherwise; there its own, longer times hold.
+_STILL_THERE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 _HUNG_UP = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError, ssl.SSLEOFError)
 
 
@@ -125,6 +129,8 @@ class Api:
     def __init__(self, access: Access) -> None:
         self._access = access
         self._idle: queue.SimpleQueue[http.client.HTTPConnection] = queue.SimpleQueue()
+        self._streams: set[socket.socket] = set()
+        self._closed = False
 
     def version(self) -> str:
         """The server's version: "v1.36.3+k3s1". Raises ApiDown, ApiRefused."""
@@ -187,6 +193,8 @@ class Api:
             connection.close()
             raise
         self._idle.put(connection)
+        if self._closed:  # while this request was under way
+            self._close_idle()
         if response.status >= 400:
             raise _refused(response.status, data)
         return data
@@ -197,18 +205,22 @@ class Api:
         Raises ApiRefused, and ApiDown, also after `idle_s` seconds of silence.
         """
         connection = self._new_connection(idle_s)
+        line = connection.sock  # the connection lets go of it before the stream ends
+        self._streams.add(line)
         try:
+            _watch_over(line)
             response = self._ask(connection, self._prepare("GET", path, query))
             if response.status >= 400:
                 raise _refused(response.status, response.read(EVENT_LIMIT_BYTES))
             while not stop.is_set():
-                line = response.readline(EVENT_LIMIT_BYTES)
-                if not line:
+                event = response.readline(EVENT_LIMIT_BYTES)
+                if not event:
                     return
-                yield _json(line)
+                yield _json(event)
         except (OSError, http.client.HTTPException, ValueError) as broken:
             raise ApiDown("The Kubernetes API stopped telling of changes", why=_reason(broken)) from broken
         finally:
+            self._streams.discard(line)
             connection.close()
 
     def headers(self) -> dict[str, str]:
@@ -228,7 +240,15 @@ class Api:
         return self._new_connection(timeout_s)
 
     def close(self) -> None:
-        """Close kept connections."""
+        """Close kept connections, and end streams that others read: to them it looks as if the server had hung up."""
+        for line in list(self._streams):
+            with contextlib.suppress(OSError):
+                # Not the TLS socket's own method, which takes it apart while another thread reads from it.
+                socket.socket.shutdown(line, socket.SHUT_RDWR)
+        self._closed = True
+        self._close_idle()
+
+    def _close_idle(self) -> None:
         with contextlib.suppress(queue.Empty):
             while True:
                 self._idle.get_nowait().close()
@@ -299,6 +319,13 @@ class _NamedHTTPSConnection(http.client.HTTPSConnection):
         http.client.HTTPConnection.connect(self)
         assert self._access.context is not None
         self.sock = self._access.context.wrap_socket(self.sock, server_hostname=self._access.server_name)
+
+
+def _watch_over(line: socket.socket) -> None:
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _STILL_THERE.items():
+        if hasattr(socket, name):
+            line.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _reason(error: Exception) -> str:

@@ -1,7 +1,7 @@
 """Runs inside a machine, as root, with the system's own Python and nothing else: says what the machine is like, as one JSON document.
 
 The host reads this file and sends it as it is (`python3 -I -S -c …`), with the request on standard input:
-{"units": [...], "files": [...], "sysctls": [...], "log_lines": 20}. It must run on Python 3.8 and import only the standard library.
+{"units": [...], "files": [...], "sysctls": [...], "log_lines": 20, "nonce": "…"}. It must run on Python 3.8 and import only the standard library.
 Programs are called by absolute path; everything is bounded, because what it reads was written by others.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import grp
+import hashlib
 import json
 import os
 import pwd
@@ -28,10 +29,14 @@ if TYPE_CHECKING:
     Process = subprocess.Popen[bytes] | None
 
 TEXT_LIMIT = 64 * 1024
-NAMES_LIMIT = 200
+NAMES_LIMIT, PORTS_LIMIT = 200, 500
 LINE_LIMIT = 2000
 PROGRAM_LIMIT = 256 * 1024
 DEADLINE_S = 6.0
+PRELOAD = "/etc/ld.so.preload"
+# Whose files the answer rests on: https://manpages.debian.org/dpkg, --verify reads the same records.
+PACKAGES = ("systemd", "python3*-minimal", "libpython3*-minimal", "libpython3*-stdlib")
+RECORDS = "/var/lib/dpkg/info/"
 SYSTEMCTL, JOURNALCTL, K3S = "/usr/bin/systemctl", "/usr/bin/journalctl", "/usr/local/bin/k3s"
 UNIT_PROPERTIES = (
     "LoadState",
@@ -52,8 +57,7 @@ ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "SYSTEMD_
 def main() -> None:
     request = json.load(sys.stdin)
     problems: list[str] = []
-    for program in (SYSTEMCTL, JOURNALCTL):
-        problems += untrusted(program)
+    trimmed: list[str] = []
     units: list[str] = request["units"]
     log_lines = str(int(request["log_lines"]))
     shown = start([SYSTEMCTL, "show", "--no-pager", "-p", ",".join(UNIT_PROPERTIES), "--", *[unit_name(unit) for unit in units]])
@@ -61,6 +65,8 @@ def main() -> None:
     version = start([K3S, "--version"]) if os.path.exists(K3S) else None
     configs = [CONFIG, *sorted(glob.glob(CONFIG_FOLDER + "/*.yaml") + glob.glob(CONFIG_FOLDER + "/*.yml"))[:50]]
     document: dict[str, Any] = {
+        "nonce": request["nonce"],
+        "untrusted": untrusted(),
         "hostname": socket.gethostname(),
         "files": {path: file_state(path) for path in request["files"]},
         "configs": {path: file_state(path) for path in configs},
@@ -74,9 +80,14 @@ def main() -> None:
         if unit in document["units"]:
             lines = finish(process, deadline, problems, "journalctl").splitlines()
             document["units"][unit]["log"] = [line[:LINE_LIMIT] for line in lines]
+            if any(len(line) > LINE_LIMIT for line in lines):
+                trimmed.append("log lines of unit " + unit)
     document["k3s_version"] = finish(version, deadline, problems, "k3s --version")[:300] if version else ""
     document["k3s_installed"] = version is not None
-    document["problems"] = problems
+    trimmed += ["names in folder " + path for path, state in document["files"].items() if len(state.get("names", [])) == NAMES_LIMIT]
+    trimmed += ["file " + path for path, state in document["files"].items() if state.get("cut")]
+    trimmed += ["listening ports"] if len(document["ports"]) == PORTS_LIMIT else []
+    document["problems"], document["trimmed"] = problems, trimmed
     document["time"] = time.time()
     json.dump(document, sys.stdout)
 
@@ -111,6 +122,7 @@ def finish(process: Process, deadline: float, problems: list[str], name: str) ->
             break
         data += chunk
     process.kill()
+    process.stdout.close()
     process.wait()
     return data.decode("utf-8", "replace")
 
@@ -211,7 +223,7 @@ def ports() -> list[dict[str, Any]]:
                 if len(fields) > 3 and fields[3] == wanted:
                     address, port = fields[1].rsplit(":", 1)
                     found.add((int(port, 16), readable(address), protocol[:3]))
-    return [{"port": port, "address": address, "protocol": protocol} for port, address, protocol in sorted(found)[:500]]
+    return [{"port": port, "address": address, "protocol": protocol} for port, address, protocol in sorted(found)[:PORTS_LIMIT]]
 
 
 def readable(address: str) -> str:
@@ -221,18 +233,46 @@ def readable(address: str) -> str:
     return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)
 
 
-def untrusted(program: str) -> list[str]:
-    """Why a program of the system may not be the system's own, as a list of sentences."""
+def untrusted() -> dict[str, str]:
+    """Programs and modules that this answer rests on and that are not what the system brought; of each, how it differs."""
+    found: dict[str, str] = {}
+    with contextlib.suppress(OSError):
+        if os.path.getsize(PRELOAD):
+            found[PRELOAD] = "puts code of its own into every program"
+    sums = recorded_sums()
+    modules = sorted(filter(None, (getattr(module, "__file__", "") for module in list(sys.modules.values()))))
+    for path in (SYSTEMCTL, JOURNALCTL, sys.executable, *modules):
+        if why := difference(path, sums):
+            found[path] = why
+    return found
+
+
+def recorded_sums() -> dict[str, str]:
+    """The MD5 sums that dpkg keeps of the files of these packages; empty where there is no dpkg."""
+    sums: dict[str, str] = {}
+    for package in PACKAGES:
+        for path in glob.glob(RECORDS + package + ".md5sums") + glob.glob(RECORDS + package + ":*.md5sums"):
+            with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
+                sums.update((name.strip(), known) for known, _, name in (line.partition(" ") for line in file))
+    return sums
+
+
+def difference(path: str, sums: dict[str, str]) -> str:
+    """How a file differs from what the system brought; "" if it does not."""
+    real = os.path.realpath(path)
     try:
-        info = os.stat(program)
+        info = os.stat(real)
+        with open(real, "rb") as file:
+            data = file.read()
     except OSError as error:
-        return [program + ": " + str(error.strerror)]
+        return "cannot be read: " + str(error.strerror)
     if info.st_uid != 0 or info.st_mode & 0o022:
-        return [program + " can be changed by others than root"]
-    with open(program, "rb") as file:
-        if file.read(4) != b"\x7fELF":
-            return [program + " is not the system's own program"]
-    return []
+        return "can be changed by others than root"
+    names = (real[1:], path[1:], path[1:].replace("usr/", "", 1))  # packages older than the merged /usr call it bin/systemctl
+    known = next((sums[name] for name in names if name in sums), "")
+    if known:
+        return "" if hashlib.md5(data).hexdigest() == known else "is not the one that its package brought"  # noqa: S324 dpkg keeps MD5
+    return "" if path.endswith(".py") or data[:4] == b"\x7fELF" else "is not a program of the system"
 
 
 if __name__ == "__main__":

@@ -101,7 +101,8 @@ def _dicts(pattern: dict[str, Any], actual: dict[str, Any], path: str, keys: tup
 
 
 def _missing_key(key: str, wanted: Any, actual: dict[str, Any], path: str, pattern: dict[str, Any]) -> Difference:
-    near = nearest(key, [other for other in actual if other not in pattern])
+    # What Kubernetes writes has no slips of the pen.
+    near = "" if path.partition(".")[0] == "status" else nearest(key, [other for other in actual if other not in pattern])
     return Difference(path, show(wanted), "missing", f"there is {near!r}: is that a slip of the pen?" if near else "")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -25,6 +26,15 @@ UNITS = ("k3s", "k3s-agent")  # asked of every machine
 LOG_LINES = 20
 _ANSWER_LIMIT_BYTES = 8 * 1024 * 1024
 _PYTHON = "/usr/bin/python3"
+# $1 units, $2 files of kernel settings, then files. What listens has state 0A (TCP) or 07 (UDP). Few programs: it runs every ten seconds.
+MARK = """
+/usr/bin/systemctl show --no-pager -p ActiveState,SubState,MainPID,NRestarts,Result,UnitFileState -- $1
+/bin/cat -- /dev/null $2
+shift 2
+k3s=/etc/rancher/k3s
+/usr/bin/stat -L -c "%n %i %s %a %u %g %.9Z" -- /usr/local/bin/k3s $k3s $k3s/config.yaml $k3s/config.yaml.d $k3s/config.yaml.d/* "$@" 2>&1
+exec /bin/grep -h -e " 0A " -e " 07 " /proc/net/tcp /proc/net/tcp6 /proc/net/udp /proc/net/udp6
+"""
 
 
 @dataclass(frozen=True)
@@ -40,16 +50,17 @@ class Asked:
 def ask_node(machine: Machine, wanted: Collect, functions: Sequence[FactFunction] = (), params: Mapping[str, str] | None = None) -> Asked:
     """Run the script and the lab's @fact functions. Raises nothing: a machine that does not answer is an answer too."""
     request = {
-        "units": list(dict.fromkeys([*UNITS, *(unit.removesuffix(".service") for unit in wanted.units)])),
+        "units": _units(wanted),
         "files": wanted.files,
         "sysctls": wanted.sysctls,
         "log_lines": LOG_LINES,
+        "nonce": secrets.token_hex(8),  # an answer that was written beforehand does not have it
     }
     script = resources.files("courselab.grade").joinpath("machine_facts.py").read_text(encoding="utf-8")
     try:
         done = machine.run([_PYTHON, "-I", "-S", "-c", script], input=json.dumps(request).encode(), timeout_s=NODE_DEADLINE_S)
     except LabError as silent:
-        return Asked(None, " ".join(filter(None, (silent.what, silent.why))))
+        return Asked(None, silent.sentences)
     if done.code != 0 or len(done.stdout) > _ANSWER_LIMIT_BYTES:
         why = done.error_text.splitlines()[-1:] or [f"its Python ended with code {done.code}"]
         return Asked(None, f"It could not be asked: {why[0][:300]}")
@@ -57,14 +68,35 @@ def ask_node(machine: Machine, wanted: Collect, functions: Sequence[FactFunction
         answer = msgspec.json.decode(done.stdout, type=dict[str, Any])
     except msgspec.MsgspecError as broken:
         return Asked(None, f"Its answer cannot be read: {broken}")
+    if answer.get("nonce") != request["nonce"]:
+        return Asked(None, f"Its {_PYTHON} did not run what it was given, so it is not the system's own")
     facts, problems = _run_facts(machine, functions, params or {})
     return Asked(answer, "", tuple(facts), tuple(problems))
+
+
+def mark_of(machine: Machine, wanted: Collect) -> bytes:
+    """Text that changes when something does that `ask_node` would tell, all but log lines; empty if the machine does not answer.
+
+    A fifth of its cost: so a watch may look often, and ask in full only when there is something new.
+    """
+    try:
+        settings = " ".join(f"/proc/sys/{name.replace('.', '/')}" for name in wanted.sysctls)
+        argv = ["/bin/sh", "-c", MARK, "sh", " ".join(_units(wanted)), settings, *wanted.files]
+        return machine.run(argv, timeout_s=NODE_DEADLINE_S).stdout
+    except LabError:
+        return b""
+
+
+def _units(wanted: Collect) -> list[str]:
+    return list(dict.fromkeys([*UNITS, *(unit.removesuffix(".service") for unit in wanted.units)]))
 
 
 def node_state(address: str, asked: Asked, redactor: Redactor) -> NodeState:
     """What the machine said, as Evidence."""
     if asked.answer is None:
         return NodeState(reachable=False, why=redactor.text(asked.why))
+    for what in texts(asked.answer, "trimmed")[:20]:
+        redactor.note(f"{text(asked.answer, 'hostname')[:64]}: {what[:300]}")
     state = _state(address, asked.answer, redactor)
     return msgspec.structs.replace(
         state,
@@ -114,6 +146,7 @@ def _state(address: str, answer: Obj, redactor: Redactor) -> NodeState:
             problem=problem,
         ),
         problems=[problem[:300] for problem in texts(answer, "problems")],
+        untrusted={path[:300]: str(why)[:300] for path, why in list(table(answer, "untrusted").items())[:20]},
     )
 
 

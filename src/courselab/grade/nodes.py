@@ -12,6 +12,8 @@ from courselab.grade.record import NotCollected, Record
 from courselab.grade.redacted import describe, is_redacted
 from courselab.grade.world import World
 
+_UNIT_PROGRAMS = frozenset({"/usr/bin/systemctl", "/usr/bin/journalctl"})
+
 
 class ProbeNotRun(Exception):
     """A check reads an experiment that was not made in this run; `why` says what it waits for."""
@@ -85,14 +87,14 @@ class Node:
 
     @property
     def problems(self) -> list[str]:
-        """What could not be had from the machine, and programs on it that are not the system's own."""
+        """What could not be had from the machine."""
         return self._answered().problems
 
     def unit(self, name: str) -> UnitState:
         """A systemd unit: `unit("k3s").active == "active"`."""
         name = name.removesuffix(".service")
         self._record.units.append((self.name, name))
-        return self._declared(self._answered().units, name, "units")
+        return self._declared(self._answered(_UNIT_PROGRAMS).units, name, "units")
 
     def file(self, path: str) -> File:
         """A file; `exists` is False if there is none."""
@@ -119,9 +121,21 @@ class Node:
             raise CheckerMistake(f'there is no fact {name!r} of machine {self.name}: write @fact("{name}", on="{self.name}")')
         return facts[name]
 
-    def _answered(self) -> NodeState:
+    def settling(self, what: str) -> None:
+        """Say what is on its way on the machine, as a sentence: "K3s has not looked at the file yet". Call it first of all.
+
+        If the check then fails, it waits, as for an object that is settling. Only for what Evidence shows to end by itself and soon.
+        """
+        self._answered()
+        self._record.settling.append(what)
+
+    def _answered(self, programs: frozenset[str] = frozenset()) -> NodeState:
+        """The machine's answer, given with the system's own means; `programs`: what else of them this part of it rests on."""
         if not self._state.reachable:
             raise NotCollected(f"Machine {self.name} does not answer: {self._state.why}")
+        for path, why in self._state.untrusted.items():
+            if path in programs or path not in _UNIT_PROGRAMS:
+                raise NotCollected(f"What machine {self.name} says cannot be relied on: {path} {why}. Put the system's own back.")
         return self._state
 
     def _declared(self, found: Mapping[str, Any], name: str, what: str) -> Any:

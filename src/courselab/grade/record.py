@@ -19,8 +19,10 @@ class Record:
     listed: list[Obj] = field(default_factory=list[Obj])  # those that came as part of a list
     kinds: set[str] = field(default_factory=set[str])
     units: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])  # (machine, unit)
+    settling: list[str] = field(default_factory=list[str])  # what is on its way on a machine, as sentences
     probes: set[str] = field(default_factory=set[str])
     trimmed: set[str] = field(default_factory=set[str])  # kinds of which not all was collected
+    cut: set[str] = field(default_factory=set[str])  # titles of named objects of which not all was kept
 
     def saw(self, obj: Obj) -> None:
         """Note an object that the check asked for by name, the last one last."""

@@ -14,10 +14,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
+import msgspec
+
 from courselab.grade import redacted
 from courselab.grade.dig import Obj, table
 
 TEXT_LIMIT = 16 * 1024
+OBJECT_LIMIT_BYTES = 256 * 1024
 _LEARN_SHORTEST, _LEARN_LONGEST, _LEARN_MOST = 6, 4096, 400
 _MOST_CERTIFICATES, _LONGEST_CERTIFICATE = 4, 8192
 _DEPTH_LIMIT = 60
@@ -32,7 +35,9 @@ _PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?(?:-----END \
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
 _SECRET_FILE = re.compile(r"(?i)(^|/)((node-|agent-)?token|[^/]*\.key|id_[a-z0-9]+|passwd|shadow|password[^/]*|[^/]*secret[^/]*)$")
 _APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_BOOTSTRAP_TOKEN = "bootstrap.kubernetes.io/token"  # noqa: S105 a type
 _MASK = "‹secret›"
+_PLAIN_WORDS = {"permission", "required", "missing", "invalid", "cannot", "must", "open"}  # exec: "/etc/passwd": permission denied
 
 
 class Redactor:
@@ -42,7 +47,8 @@ class Redactor:
         self._key = key
         self._public = set(public)
         self._known: set[str] = set()
-        self.trimmed: list[str] = []
+        self.trimmed: list[str] = []  # what was cut, in words
+        self.cuts = 0  # how often something was
 
     # What is secret -----------------------------------------------------------------------------------------------------------
 
@@ -53,13 +59,17 @@ class Redactor:
             if _LEARN_SHORTEST <= len(form) <= _LEARN_LONGEST and form not in self._public and len(self._known) < _LEARN_MOST:
                 self._known.add(form)
 
-    def learn_secrets(self, secrets: Iterable[Obj]) -> None:
-        """Remember the values of Secret objects, as the API gave them."""
+    def learn_secrets(self, secrets: Iterable[Obj]) -> bool:
+        """Remember the values of Secret objects, as the API gave them. Whether there were new ones among them."""
+        before = len(self._known)
         for secret in secrets:
-            for value in table(secret, "data").values():
+            for key, value in table(secret, "data").items():
+                if secret.get("type") == _BOOTSTRAP_TOKEN and key != "token-secret":
+                    continue  # its id, end and description are for everybody: `k3s token list` prints them
                 raw = _decoded(value)
                 if b"-----BEGIN CERTIFICATE" not in raw[:64]:  # a certificate is public
                     self.learn(raw)
+        return len(self._known) > before
 
     # Cleaning -----------------------------------------------------------------------------------------------------------------
 
@@ -78,12 +88,19 @@ class Redactor:
             for key, value in data.items():
                 data[key] = self._setting(key, value)
         self._walk(obj, 0)
+        size = len(msgspec.json.encode(obj))
+        if size > OBJECT_LIMIT_BYTES:
+            name = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}".lstrip("/")
+            self.note(f"{kind} {name}: {size >> 10} KiB, the first {OBJECT_LIMIT_BYTES >> 10} of it were kept")
+            whole = {"apiVersion": obj.get("apiVersion"), "kind": kind, "metadata": metadata, **obj}
+            obj.clear()
+            obj.update(_within(whole, OBJECT_LIMIT_BYTES))
         return obj
 
     def text(self, text: str, limit: int = TEXT_LIMIT) -> str:
         """Free text without secrets, cut at `limit` characters."""
         if len(text) > limit:
-            self._note(f"a text of {len(text)} characters")
+            self.note(f"a text of {len(text)} characters")
             text = f"{text[:limit]} … (cut)"
         if "PRIVATE KEY" in text:
             text = _PRIVATE_KEY.sub("‹private key›", text)
@@ -159,7 +176,7 @@ class Redactor:
 
     def _mask_setting(self, found: re.Match[str]) -> str:
         value = found[2]
-        public = value in self._public or value.startswith(("‹", "[", "{", "$")) or "://" in value
+        public = value in self._public or value.startswith(("‹", "[", "{", "$")) or "://" in value or value in _PLAIN_WORDS
         return found[0] if public else found[1] + _MASK
 
     def _walk(self, node: Any, depth: int) -> None:
@@ -202,7 +219,9 @@ class Redactor:
             return [self._each_text(item, clean, depth + 1) for item in cast("list[Any]", value)]
         return value
 
-    def _note(self, what: str) -> None:
+    def note(self, what: str) -> None:
+        """Say that something was cut."""
+        self.cuts += 1
         if what not in self.trimmed and len(self.trimmed) < 100:
             self.trimmed.append(what)
 
@@ -232,6 +251,27 @@ _STRUCTURE = frozenset(
         "volumeMounts",
     }
 )
+
+
+def _within(value: Any, room: int) -> Any:
+    """As much from the beginning of a dict or list as fits into about `room` bytes of JSON. Keys stay, with less and less behind them."""
+    if isinstance(value, dict) and not redacted.is_redacted(cast("Obj", value)):
+        kept: Obj = {}
+        for key, item in cast("Obj", value).items():
+            if room <= 0:
+                break
+            kept[key] = _within(item, room)
+            room -= len(key) + 4 + len(msgspec.json.encode(kept[key]))
+        return kept
+    if isinstance(value, list):
+        items: list[Any] = []
+        for item in cast("list[Any]", value):
+            if room <= 0:
+                break
+            items.append(_within(item, room))
+            room -= 1 + len(msgspec.json.encode(items[-1]))
+        return items
+    return cast("Any", value)
 
 
 def is_secret_name(name: str) -> bool:

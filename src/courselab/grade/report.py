@@ -35,6 +35,7 @@ class Result:
     next: str = ""
     plain: bool = False  # the message says no more than expected, actual and path do
     subject: str = ""  # what it is about: "Deployment web"
+    about: tuple[str, ...] = ()  # the UIDs of the objects that a failure is about
     trouble: Trouble | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -145,6 +146,7 @@ def _result(task: Task, judged: Judged, params: Params) -> Result:
         next=clean(judged.next),
         plain=judged.plain,
         subject=clean(judged.subject),
+        about=judged.about,
         trouble=judged.trouble,
     )
 

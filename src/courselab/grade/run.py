@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -87,6 +87,7 @@ def run_checks(
     under `lock`; `cache` keeps their results between runs. `bug_folder`: where reports about broken checks go. `on_update` is told
     what is waited for. Raises nothing for what the lab does; Ctrl-C comes through, after experiments have put back what they changed.
     """
+    target = replace(target, checker=target.checker.drawn(target.params, target.lab.chapter))
     experiments = Experiments(target, cache if cache is not None else {}, lock, bug_folder)
     run = _Run(target, experiments, engine or Engine(), bug_folder=bug_folder, on_update=on_update or (lambda progress: None))
     try:
@@ -97,6 +98,7 @@ def run_checks(
 
 def judge_saved(lab: Lab, checker: Checker, evidence: Evidence, *, bug_folder: Path | None = None) -> Outcome:
     """Judge Evidence that was collected earlier. Nothing can be waited for: what was still settling has failed."""
+    checker = checker.drawn(evidence.params, lab.chapter)
     pending = {probe.mark.name: "was not made when this Evidence was collected" for probe in checker.probes}
     judged = settle_up(judge(checker, evidence, pending=pending, bug_folder=bug_folder), 0.0)
     return Outcome(make_report(lab, evidence, judged, seconds=evidence.seconds), evidence, tuple(judged))
@@ -162,7 +164,7 @@ class _Run:
                 if changes is None:
                     kinds = {kind for one in waiting for kind in one.kinds}.union(_WATCHED)
                     changes = self._engine.changes(self._target, evidence, sorted(kinds))
-                slow = evidence.cluster.reachable and not any(one.reads_nodes or one.probes for one in waiting)
+                slow = changes.whole and evidence.cluster.reachable and not any(one.reads_nodes or one.probes for one in waiting)
                 changes.wait(min(left, SLOW_POLL_S if slow else FAST_POLL_S))
                 evidence, judged = self._round()
         finally:

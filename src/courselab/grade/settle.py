@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from courselab.grade.dig import Obj, dig, number, rows, table, text
-from courselab.grade.world import World, is_dying, name_of, namespace_of, title_of
+from courselab.grade.evidence import cluster_time
+from courselab.grade.world import World, is_dying, name_of, namespace_of, title_of, uid_of, unix_time
 
+NOTICED_S = 5.0  # within this time the helm-controller replaces the Job of a HelmChart that was changed
 _ROLLED_OUT = ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet")
 
 
 def settling(world: World, obj: Obj) -> str:
     """What an object is in the middle of, as a sentence; "" if it has settled."""
-    if is_dying(obj):
-        return f"{title_of(obj)} is being deleted"
+    if ends := ending(world, obj):
+        return ends
     if _behind(obj):
         return f"{title_of(obj)} has just been changed"
     rule = _RULES.get(text(obj, "kind"))
@@ -26,8 +28,17 @@ def leaving(world: World, obj: Obj) -> str:
 
     A Service without its address or a pod that is starting is on its way too, yet what a check found of it stays true.
     """
-    lasts = not is_dying(obj) and not _behind(obj) and text(obj, "kind") not in _ROLLED_OUT
-    return "" if lasts else settling(world, obj)
+    if ends := ending(world, obj):
+        return ends
+    return settling(world, obj) if _behind(obj) or text(obj, "kind") in _ROLLED_OUT else ""
+
+
+def ending(world: World, obj: Obj) -> str:
+    """Whether the object is about to go, by itself or with its namespace, as a sentence."""
+    if is_dying(obj):
+        return f"{title_of(obj)} is being deleted"
+    namespace = world.find("Namespace", namespace_of(obj)) if namespace_of(obj) else None
+    return f"{title_of(namespace)} is being deleted, with all that is in it" if namespace and is_dying(namespace) else ""
 
 
 def _behind(obj: Obj) -> bool:
@@ -137,8 +148,35 @@ def _node(world: World, obj: Obj) -> str:
 
 
 def _chart(world: World, obj: Obj) -> str:
-    job = world.find("Job", text(obj, "status", "jobName"), namespace_of(obj))
-    return "is being installed" if job is None or _job(world, job) else ""
+    job = _job_of(world, obj)
+    ended = job is not None and (is_true(job, "Complete") or is_true(job, "Failed"))
+    return _renewed(world, obj) or ("" if ended else "is being installed")
+
+
+def renewing(world: World, obj: Obj) -> str:
+    """Whether a HelmChart is about to have a new Job, as a sentence: whatever the Job of before says counts no more."""
+    found = _renewed(world, obj) if text(obj, "kind") == "HelmChart" else ""
+    return f"{title_of(obj)} {found}" if found else ""
+
+
+def _renewed(world: World, obj: Obj) -> str:
+    """A Job is made suspended, and suspended before it is replaced; after a change the one of before is still there for a moment."""
+    job = _job_of(world, obj)
+    if job is None or dig(job, "spec", "suspend"):
+        return "is being installed"
+    config = world.find("HelmChartConfig", name_of(obj), namespace_of(obj))
+    changed = max(_changed_at(world, one) for one in (obj, config) if one)
+    old = unix_time(text(job, "metadata", "creationTimestamp")) <= changed
+    return "has just been changed" if old and cluster_time(world.evidence) - changed < NOTICED_S else ""
+
+
+def _job_of(world: World, chart: Obj) -> Obj | None:
+    return world.find("Job", text(chart, "status", "jobName"), namespace_of(chart))
+
+
+def _changed_at(world: World, obj: Obj) -> float:
+    """When its spec last changed, Unix seconds; 0 if that is long ago."""
+    return world.evidence.cluster.kinds[text(obj, "kind")].changed.get(uid_of(obj), 0.0)
 
 
 def is_true(obj: Obj, condition: str) -> bool:

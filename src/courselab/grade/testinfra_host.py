@@ -10,6 +10,8 @@ from testinfra.host import Host  # pyright: ignore[reportMissingTypeStubs]
 from courselab.machines.base import Machine
 
 COMMAND_DEADLINE_S = 20.0
+# The system's programs come before those that a student put beside K3s's own.
+_ENVIRONMENT = ("/usr/bin/env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin", "HOME=/root", "LANG=C.UTF-8")
 
 
 class MachineBackend(BaseBackend):
@@ -25,7 +27,7 @@ class MachineBackend(BaseBackend):
     def run(self, command: str, *args: str, **kwargs: Any) -> CommandResult:
         """Run one command and return what it left."""
         line: str = self.get_command(command, *args)
-        done = self._machine.run(["/bin/sh", "-c", line], timeout_s=COMMAND_DEADLINE_S)
+        done = self._machine.run([*_ENVIRONMENT, "/bin/sh", "-c", line], timeout_s=COMMAND_DEADLINE_S)
         return self.result(done.code, self.encode(line), done.stdout, done.stderr)
 
 

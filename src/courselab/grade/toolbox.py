@@ -143,6 +143,10 @@ class Lab:
 
     def run(self, machine: str, argv: Sequence[str], *, timeout_s: float = 5.0, user: str = "root") -> Completed:
         """Run a command on a machine. Programs by their absolute path: the student may have changed PATH."""
+        if not argv[0].startswith("/"):
+            raise CheckerMistake(
+                f"{argv[0]!r} is looked up in a PATH that the student may have changed: name the program with its whole path"
+            )
         return self._machine(machine).run(argv, timeout_s=min(timeout_s, self._left()), user=user)
 
     def http(

@@ -34,6 +34,7 @@ class Judged:
     message: str = ""
     plain: bool = False  # the message says no more than expected, actual and path do
     subject: str = ""  # what it is about: "Deployment web"
+    about: tuple[str, ...] = ()  # the UIDs of the objects that a failure is about
     expected: str = ""
     actual: str = ""
     path: str = ""

@@ -100,14 +100,13 @@ class World:
                 about = table(event, "involvedObject")
                 key = (text(about, "kind"), text(about, "namespace"), text(about, "name"))
                 self._events.setdefault(key, []).append(event)
-            for events in self._events.values():
-                events.sort(key=event_time, reverse=True)
         found = self._events.get((obj["kind"], namespace_of(obj), name_of(obj)), [])
         if not found and not namespace_of(obj):  # events about a Node or PersistentVolume are kept in namespace default
             found = self._events.get((obj["kind"], "", name_of(obj)), [])
         uid = uid_of(obj)
         # An event about a former object of the same name says nothing about this one. Nodes are named by their name as uid.
-        return [event for event in found if text(event, "involvedObject", "uid") in (uid, name_of(obj), "")]
+        own = [event for event in found if text(event, "involvedObject", "uid") in (uid, name_of(obj), "")]
+        return sorted(own, key=event_time, reverse=True)
 
     def log_of(self, pod: Obj, container: str | None = None) -> ContainerLog | None:
         """Last lines of a container that crashed or is not ready; None if they were not collected."""

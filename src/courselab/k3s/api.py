@@ -75,6 +75,10 @@ class Api:
         """GET `path`; keywords become the query."""
         return self.request("get", path, query=query, timeout_s=timeout_s)
 
+    def text(self, path: str, *, timeout_s: float = 10.0) -> str:
+        """GET `path`, whose answer is no JSON."""
+        return str(self._send("get", path, timeout_s=timeout_s).data, "utf-8", "replace")
+
     def apply(self, kind: Kind, obj: Object, *, manager: str = "courselab") -> Object:
         """Server-side apply of one object."""
         meta = obj["metadata"]

@@ -17,6 +17,7 @@ DOWNLOAD_S = 300
 WRITABLE = ("lists/partial", "archives/partial")
 INSTALL = ("install", "--yes", "--download-only", "--no-install-recommends")
 _UNPACK_S = 60
+_FIX = "Check the network and this computer's apt sources (`apt-get update`), then run the command again."
 _LINK_LIMIT = 20
 _TOP_FOLDERS = re.compile(r"^/(bin|sbin|lib|lib64)/")
 _LIBRARIES = {"amd64": "/usr/lib/x86_64-linux-gnu", "arm64": "/usr/lib/aarch64-linux-gnu"}
@@ -34,17 +35,23 @@ def download(packages: Iterable[str], arch: str, scratch: Path) -> Packages:
 
     Needs no root and changes nothing of this computer's. Raises LabError if a package cannot be had.
     """
+    fetch(packages, arch, scratch)
+    root = scratch / "root"
+    for archive in sorted((scratch / "archives").glob("*.deb")):
+        run(["dpkg-deb", "--extract", str(archive), str(root)], timeout_s=_UNPACK_S).check(
+            f"{archive.name} could not be unpacked", fix=_FIX
+        )
+    return Packages(root, arch)
+
+
+def fetch(packages: Iterable[str], arch: str, scratch: Path) -> None:
+    """Fetch `packages` with all they depend on into `scratch`/archives. Raises LabError if one cannot be had."""
     for folder in WRITABLE:
         (scratch / folder).mkdir(parents=True)
     (scratch / "status").touch()
     apt = private_apt(scratch, arch)
-    fix = "Check the network and this computer's apt sources (`apt-get update`), then run the command again."
-    run([*apt, "update"], timeout_s=DOWNLOAD_S).check("The list of Debian packages could not be fetched", fix=fix)
-    run([*apt, *INSTALL, *packages], timeout_s=DOWNLOAD_S).check("The programs for the lab images could not be downloaded", fix=fix)
-    root = scratch / "root"
-    for archive in sorted((scratch / "archives").glob("*.deb")):
-        run(["dpkg-deb", "--extract", str(archive), str(root)], timeout_s=_UNPACK_S).check(f"{archive.name} could not be unpacked", fix=fix)
-    return Packages(root, arch)
+    run([*apt, "update"], timeout_s=DOWNLOAD_S).check("The list of Debian packages could not be fetched", fix=_FIX)
+    run([*apt, *INSTALL, *packages], timeout_s=DOWNLOAD_S).check("The Debian packages could not be downloaded", fix=_FIX)
 
 
 def private_apt(scratch: PurePath, arch: str) -> Sequence[str]:

@@ -13,7 +13,7 @@ from courselab.k3s import debian, oci
 from courselab.k3s.oci import Entry, File, Folder, ImageConfig, Link
 from courselab.k3s.standin.toolchain import go_command
 from courselab.paths import Paths
-from courselab.process import run
+from courselab.process import run, tied
 from courselab.progress import Progress
 
 Fetch = Callable[[Sequence[str], str, Path], debian.Packages]
@@ -127,7 +127,7 @@ class _Maker:
             "GOWORK": "off",
         }
         argv = [str(self._go()), "build", "-ldflags", "-s -w -buildid=", "-o", str(target), "."]
-        run(argv, timeout_s=_BUILD_S, env=env, cwd=source).check(
+        run(tied(argv), timeout_s=_BUILD_S, env=env, cwd=source).check(
             "The web application of the labs could not be built",
             fix="Free some disk space in the cache and try again; `--debug` shows the compiler's output.",
         )

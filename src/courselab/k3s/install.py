@@ -1,24 +1,34 @@
 """Installing K3s on a machine, the same way for the real one and the stand-in, on every provider.
 
-What is put where follows K3s's own install script (k3s-io/k3s install.sh), so that a learner finds what the K3s documentation describes.
+Every machine has the release and an installer that works without the internet, install-k3s.sh; a learner uses the same one.
 """
 
 from __future__ import annotations
 
-import json
+import re
+import shlex
 from collections.abc import Mapping, Sequence
+from importlib import resources
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from courselab.course.model import Role
 from courselab.errors import LabError
 from courselab.k3s.release import Release
 from courselab.machines import Machine
+from courselab.process import CommandTimeout
 
 BINARY = "/usr/local/bin/k3s"
 CONFIG = "/etc/rancher/k3s/config.yaml"
-IMAGES = "/var/lib/rancher/k3s/agent/images"
+TOKEN = "/var/lib/rancher/k3s/server/node-token"  # noqa: S105 a path
+INSTALLER = "/usr/local/bin/install-k3s.sh"
+RELEASES = "/opt/k3s-releases"  # a folder per version, and `images` that belong to all of them
 _START_S = 300.0
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_INSTALL_S = 120.0
+_TOKEN_S = 120.0
 _CAP_SYS_RESOURCE = 1 << 24
 _CONTAINERD = "/var/lib/rancher/k3s/agent/etc/containerd"
 _OOM_SCORES = """\
@@ -28,39 +38,27 @@ version = 3
   restrict_oom_score_adj = true
 """
 
-# The keys are those of K3s's install.sh, so that `systemctl cat k3s` shows what a real installation has.
-_UNIT = """\
-[Unit]
-Description=Lightweight Kubernetes
-Documentation=https://k3s.io
-Wants=network-online.target
-After=network-online.target
-
-[Install]
-WantedBy=multi-user.target
-
-[Service]
-Type={type}
-EnvironmentFile=-/etc/default/%N
-EnvironmentFile=-/etc/sysconfig/%N
-EnvironmentFile=-{env_file}
-KillMode=process
-Delegate=yes
-User=root
-LimitNOFILE=1048576
-LimitNPROC=infinity
-LimitCORE=infinity
-TasksMax=infinity
-TimeoutStartSec=0
-Restart=always
-RestartSec=5s
-ExecStart={binary} {command}
-"""
-
 
 def unit_name(role: Role) -> str:
     """The systemd unit that K3s's install script makes for this role."""
     return "k3s-agent" if role is Role.AGENT else "k3s"
+
+
+def release_name(release: Release) -> str:
+    """The version as K3s writes it and INSTALL_K3S_VERSION takes it: "v1.36.5+k3s1"."""
+    return f"v{release.version.removeprefix('v')}" if release.version else "v0-given"
+
+
+def provide_k3s(machine: Machine, release: Release, images: Sequence[Path]) -> None:
+    """Lay ready on a running machine what its installer takes, without installing anything."""
+    folder = f"{RELEASES}/{release_name(release)}"
+    machine.put_file(f"{folder}/k3s", release.binary, mode=0o755)
+    for archive in release.images:
+        machine.put_file(f"{folder}/images/{archive.name}", archive)
+    for archive in images:
+        machine.put_file(f"{RELEASES}/images/{archive.name}", archive)
+    script = resources.files("courselab.k3s").joinpath("install-k3s.sh").read_bytes()
+    machine.put(INSTALLER, script, mode=0o755)
 
 
 def install_k3s(
@@ -73,35 +71,61 @@ def install_k3s(
     environment: Mapping[str, str] | None = None,
 ) -> None:
     """Put K3s on a running machine, ready to be started: binary, links, config.yaml, unit, environment file, image archives."""
-    machine.put_file(BINARY, release.binary, mode=0o755)
-    for archive in (*release.images, *images):
-        machine.put_file(f"{IMAGES}/{archive.name}", archive, mode=0o600)
-    unit = unit_name(role)
-    env_file = f"/etc/systemd/system/{unit}.service.env"
+    provide_k3s(machine, release, images)
     if release.distribution == "k3s":
         config = {**config, **_fit_to_host(machine)}
-    for path, text, mode in (
-        (CONFIG, json.dumps(dict(config), indent=2) + "\n" if config else "", 0o600),  # JSON is YAML
-        (env_file, "".join(f"{name}={value}\n" for name, value in (environment or {}).items()), 0o600),
-        (f"/etc/systemd/system/{unit}.service", _unit_text(role, env_file), 0o644),
-    ):
-        if text or path == env_file:
-            machine.put(path, text.encode(), mode=mode)
-    for name in ("kubectl", "crictl", "ctr"):
-        machine.run(["ln", "-sf", "k3s", f"/usr/local/bin/{name}"], timeout_s=10).check(f"{name} could not be linked to k3s")
+    if config:
+        machine.put(CONFIG, yaml.safe_dump(dict(config), sort_keys=False).encode(), mode=0o600)
+    settings = [f"INSTALL_K3S_VERSION={release_name(release)}", "INSTALL_K3S_SKIP_START=true"]
+    command = "agent" if role is Role.AGENT else "server"
+    done = machine.run(["/usr/bin/env", *settings, INSTALLER, command], timeout_s=_INSTALL_S)
+    done.check(f"K3s could not be installed on {machine.name}")
+    if environment:
+        set_environment(machine, role, environment)
 
 
-def start_k3s(machine: Machine, role: Role) -> None:
-    """Enable and start the unit; returns when K3s says it is up (a server: its API answers). Raises LabError with its last log lines."""
+def set_environment(machine: Machine, role: Role, environment: Mapping[str, str]) -> None:
+    """Write the unit's environment file, where K3s's install script puts K3S_URL and K3S_TOKEN."""
+    text = "".join(f"{name}={shlex.quote(value)}\n" for name, value in environment.items())
+    machine.put(f"/etc/systemd/system/{unit_name(role)}.service.env", text.encode(), mode=0o600)
+
+
+def join_token(server: Machine) -> str:
+    """The server's token, as soon as K3s has written it: long before its API answers. Raises LabError."""
+    script = 'until grep -qs :: "$1"; do sleep 0.05; done; cat "$1"'
+    said = server.run(["/bin/sh", "-c", script, "sh", TOKEN], timeout_s=_TOKEN_S)
+    return said.check(f"{server.name} has no token for other machines").text.strip()
+
+
+def start_k3s(machine: Machine, role: Role, *, wait: bool = True, again: bool = False) -> None:
+    """Enable and start the unit, also one that runs with `again`. With `wait`, returns when K3s says it is up (a server: its API answers; an
+    agent: it has joined) and raises LabError with its last log lines if it ends before."""
     unit = unit_name(role)
-    machine.run(["systemctl", "daemon-reload"], timeout_s=20).check("systemd did not take the k3s unit")
-    started = machine.run(["systemctl", "enable", "--now", "--quiet", unit], timeout_s=_START_S)
+    now = ["--now", *([] if wait else ["--no-block"])]
+    try:
+        started = machine.run(["systemctl", "enable", "--quiet", *([] if again else now), unit], timeout_s=_START_S)
+        if again and started.code == 0:
+            started = machine.run(["systemctl", "restart", *now[1:], unit], timeout_s=_START_S)
+    except CommandTimeout as late:
+        raise _did_not_start(machine, unit, late.what) from late
     if started.code != 0:
-        raise LabError(
-            f"K3s did not start on {machine.name}",
-            why=_last_log(machine, unit) or started.error_text,
-            fix=f"`lab shell {machine.spec.hostname}`, then `journalctl -u {unit}` shows everything it said.",
-        )
+        raise _did_not_start(machine, unit, started.error_text)
+
+
+def raise_if_down(machine: Machine, role: Role, cause: LabError) -> None:
+    """After waiting for a node in vain: if its K3s does not run, that is the reason. Raises LabError with its last log lines."""
+    unit = unit_name(role)
+    if machine.run(["systemctl", "is-active", "--quiet", unit], timeout_s=20).code != 0:
+        raise _did_not_start(machine, unit, cause.why) from cause
+
+
+def _did_not_start(machine: Machine, unit: str, otherwise: str) -> LabError:
+    host = machine.spec.hostname
+    return LabError(
+        f"K3s did not start on {machine.name}",
+        why=f"Its last words: {_last_log(machine, unit) or otherwise}. The machine runs, and its files are there.",
+        fix=f"`lab shell {host}`, then `journalctl -u {unit}` shows everything it said. `lab reset {machine.spec.lab}` makes the lab anew.",
+    )
 
 
 def installed_version(machine: Machine) -> str:
@@ -123,16 +147,7 @@ def _fit_to_host(machine: Machine) -> dict[str, Any]:
     return {"kubelet-arg+": ["fail-cgroupv1=false"]} if seen and seen[0] != "cgroup2fs" else {}
 
 
-def _unit_text(role: Role, env_file: str) -> str:
-    server = role is Role.SERVER
-    return _UNIT.format(
-        type="notify" if server else "exec",
-        env_file=env_file,
-        binary=BINARY,
-        command="server" if server else "agent",
-    )
-
-
 def _last_log(machine: Machine, unit: str) -> str:
-    log = machine.run(["journalctl", "-u", unit, "-n", "3", "--no-pager", "-o", "cat"], timeout_s=10)
-    return " / ".join(log.text.splitlines())[:600]
+    """What the unit's own processes said last, without systemd's words about them."""
+    log = machine.run(["journalctl", f"_SYSTEMD_UNIT={unit}.service", "-n", "3", "--no-pager", "-o", "cat"], timeout_s=10)
+    return " / ".join(_COLOURS.sub("", log.text).splitlines())[:600]

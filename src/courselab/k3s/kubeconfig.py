@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ from courselab.machines import Machine
 # Where K3s writes it (docs.k3s.io/cluster-access).
 K3S_YAML = "/etc/rancher/k3s/k3s.yaml"
 _LIMIT_BYTES = 256 * 1024
+_SERVER = re.compile(r"(server:\s*[\"']?https://)(?:\[[^\]\s]*\]|[^\s:/\"']+)(:\d+)")
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def fetch_kubeconfig(server: Machine) -> str:
-    """The kubeconfig that K3s wrote on `server`, with the machine's address instead of 127.0.0.1."""
+    """The kubeconfig that K3s wrote on `server`, with the machine's own address, whatever stands there: it leads to this cluster only."""
     text = server.get(K3S_YAML, limit_bytes=_LIMIT_BYTES).decode("utf-8", "replace")
-    return text.replace("https://127.0.0.1:", f"https://{server.address}:")
+    return _SERVER.sub(lambda found: f"{found[1]}{server.address}{found[2]}", text)
 
 
 def save_kubeconfig(path: Path, text: str) -> None:

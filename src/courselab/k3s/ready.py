@@ -15,6 +15,8 @@ SERVICE = Kind("Service", "api/v1", "services")
 STORAGE_CLASS = Kind("StorageClass", "apis/storage.k8s.io/v1", "storageclasses", namespaced=False)
 
 _WATCH_S = 30.0
+_ASK_S = 10.0
+_PAUSE_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,26 @@ def wait_for(api: Api, wanted: Sequence[Wanted], *, timeout_s: float, clock: Cal
     deadline = clock() + timeout_s
     for one in wanted:
         _wait_for_one(api, one, deadline, clock)
+
+
+def wait_until_serving(api: Api, nodes: Sequence[str], *, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    """Return once every part of K3s does something when it is asked: a part that hangs says nothing of it, and what the API remembers
+    looks well for long. Raises LabError after `timeout_s` seconds with what does not answer."""
+    asked = {
+        "K3s": "/ping",  # by K3s itself, on its API's port (k3s-io/k3s pkg/server/handlers/router.go)
+        "Its datastore": NODE.url(name=nodes[0]),  # one object is always read from there
+        **{f"The kubelet of {name}": f"{NODE.url(name=name)}/proxy/healthz" for name in nodes},
+    }
+    deadline = clock() + timeout_s
+    for part, path in asked.items():
+        while True:
+            try:
+                api.text(path, timeout_s=max(0.5, min(_ASK_S, deadline - clock())))
+                break
+            except LabError as silent:
+                if clock() > deadline:
+                    raise LabError(f"{part} does not answer", why=silent.why, fix=silent.fix) from silent
+                time.sleep(_PAUSE_S)  # there is no event to wait on
 
 
 def _wait_for_one(api: Api, wanted: Wanted, deadline: float, clock: Callable[[], float]) -> None:

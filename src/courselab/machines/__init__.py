@@ -10,6 +10,7 @@ from courselab.machines.base import (
     MachineState,
     Mount,
     Provider,
+    Usage,
 )
 
-__all__ = ["Availability", "Completed", "Machine", "MachineSpec", "MachineState", "Mount", "Provider"]
+__all__ = ["Availability", "Completed", "Machine", "MachineSpec", "MachineState", "Mount", "Provider", "Usage"]

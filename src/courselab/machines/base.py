@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import builtins
 import enum
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from courselab.process import Completed
 
-__all__ = ["Availability", "Completed", "Machine", "MachineSpec", "MachineState", "Mount", "Provider"]
+__all__ = ["Availability", "Completed", "Machine", "MachineSpec", "MachineState", "Mount", "Provider", "Usage"]
 
 
 class MachineState(enum.Enum):
@@ -55,6 +57,15 @@ class MachineSpec:
     student_uid: int = 1000  # the user `student` gets this number, so that files in a shared folder belong to the learner
 
 
+@dataclass(frozen=True)
+class Usage:
+    """What a machine takes of this computer now. None where that cannot be told."""
+
+    memory_mib: int | None = None  # without what the kernel keeps only because there is room
+    disk_mib: int | None = None
+    cpu_percent: float | None = None  # of one CPU, over the last moment
+
+
 class Machine(Protocol):
     """One machine. Every call that reaches into it has a deadline; Unreachable says that it did not answer."""
 
@@ -64,7 +75,9 @@ class Machine(Protocol):
     def spec(self) -> MachineSpec: ...
     @property
     def address(self) -> str:
-        """Its IPv4 address, reachable from the host and from machines of the same lab; stays the same across restarts."""
+        """Its IPv4 address, reachable from the host and from machines of the same lab. Stays the same across restarts, unless the host's
+        network changed so that it cannot.
+        """
         ...
 
     @property
@@ -96,18 +109,42 @@ class Machine(Protocol):
         """Read a file inside. Raises LabError if it is not there or is larger than the limit."""
         ...
 
-    def start(self) -> None: ...
+    def usage(self) -> Usage:
+        """What it takes of this computer; a stopped one takes only disk."""
+        ...
+
+    def start(self) -> None:
+        """Start it unless it runs. One that runs is connected again, if the host's network changed meanwhile."""
+        ...
+
     def stop(self) -> None: ...
+    def halt(self) -> None:
+        """End it as fast as nothing of the learner's gets lost on the host: its own disk is as after a power cut."""
+        ...
+
+    def paused(self) -> AbstractContextManager[bool]:
+        """Hold a running machine still for as long as the `with` block runs, then let it go on; whoever dies meanwhile, it goes on.
+
+        Gives False, and does nothing, where the provider cannot: stop the machine instead.
+        """
+        ...
+
     def delete(self) -> None:
         """Remove the machine and everything it left on the host, but not the learner's shared folders. Works from any state."""
         ...
 
     def snapshot(self, name: str) -> None:
-        """Keep the state of this stopped machine under `name`."""
+        """Keep the state of this stopped or paused machine under `name`: there whole, or not at all."""
         ...
 
-    def restore(self, name: str) -> None:
-        """Put this stopped machine back to snapshot `name`."""
+    def snapshot_bytes(self, name: str) -> int:
+        """What snapshot `name` takes of the disk, 0 where that cannot be told."""
+        ...
+
+    def restore(self, name: str, *, keep: str = "") -> None:
+        """Put this stopped machine back to snapshot `name`. What it was before becomes snapshot `keep`, if one is named
+        and the provider's snapshots are cheap.
+        """
         ...
 
     def snapshots(self) -> list[str]: ...
@@ -119,14 +156,46 @@ class Provider(Protocol):
 
     @property
     def name(self) -> str: ...
+    @property
+    def cheap_snapshots(self) -> bool:
+        """Whether a snapshot costs about a second and no restart, so that one can be taken without being asked for."""
+        ...
+
     def available(self) -> Availability: ...
 
     def prepare(self) -> None:
         """Make what every machine needs once (packages, the machine image), showing progress. Quick when it is there."""
         ...
 
-    def create(self, spec: MachineSpec) -> Machine:
-        """A running machine that fits `spec`. Idempotent: an equal one is started and returned, a half-made one is finished"""
+    def create(self, spec: MachineSpec, *, anew: bool = False, keep: str = "") -> Machine:
+        """A running machine that fits `spec`. Idempotent: an equal one is started and returned, a half-made one is finished.
+
+        With `anew` the new machine takes the place of one of that name, of which only snapshots may remain. What it was becomes snapshot
+        `keep`, if one is named and the provider's snapshots are cheap.
+        """
+        ...
+
+    def crossed(self, lab: str) -> str:
+        """Which network this computer has come to use for something else though the lab's machines are in it; "" if none.
+
+        Machines that all are stopped move to another one when they are started.
+        """
+        ...
+
+    def sweep(self, lab: str) -> None:
+        """Remove what machines made anew have left on disk. It may take a while, so let it run beside other things."""
+        ...
+
+    def leftovers(self, busy: Collection[str], *, remove: bool) -> builtins.list[str]:
+        """What crashed runs have left on this computer beside machines, in words; removed with `remove`. Labs in `busy` are not looked at."""
+        ...
+
+    def pack(self, folder: Path) -> builtins.list[Path]:
+        """Write what every machine needs into `folder`, as files that can be carried to a computer like this one; none where that cannot be."""
+        ...
+
+    def unpack(self, archive: Path) -> None:
+        """Take one of these files for use here."""
         ...
 
     def get(self, name: str) -> Machine | None: ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable
@@ -81,8 +82,22 @@ def _memory_mib() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
 
 
-def _windows_memory_mib() -> int:
-    """From GlobalMemoryStatusEx: a structure of 64 bytes whose third field, at 8, is the physical memory."""
+def available_mib(meminfo: Path = Path("/proc/meminfo")) -> int:
+    """Memory that programs can have before this computer swaps, in MiB; 0 where that cannot be told."""
+    if sys.platform == "win32":
+        return _windows_memory_mib(at=16)
+    if sys.platform == "darwin":
+        pages = re.findall(r"Pages (?:free|inactive|speculative|purgeable): +(\d+)", _said(["vm_stat"]))
+        return sum(int(count) for count in pages) * int(_sysctl("hw.pagesize") or 0) >> 20
+    try:
+        found = re.search(r"^MemAvailable: +(\d+) kB", meminfo.read_text(), re.MULTILINE)
+    except OSError:
+        return 0
+    return int(found[1]) >> 10 if found else 0
+
+
+def _windows_memory_mib(at: int = 8) -> int:
+    """From GlobalMemoryStatusEx: a structure of 64 bytes that has the physical memory at 8 and what of it is available at 16."""
     import ctypes
 
     status = (ctypes.c_ubyte * 64)(64)
@@ -90,7 +105,7 @@ def _windows_memory_mib() -> int:
     kernel = getattr(windll, "kernel32", None)
     if kernel is None or not kernel.GlobalMemoryStatusEx(ctypes.byref(status)):
         return 0
-    return int.from_bytes(bytes(status)[8:16], "little") >> 20
+    return int.from_bytes(bytes(status)[at : at + 8], "little") >> 20
 
 
 def _virtualisation() -> bool | None:
@@ -101,7 +116,11 @@ def _virtualisation() -> bool | None:
 
 
 def _sysctl(name: str) -> str:
+    return _said(["sysctl", "-n", name])
+
+
+def _said(argv: list[str]) -> str:
     try:
-        return process.run(["sysctl", "-n", name], timeout_s=_ASK_S).text.strip()
+        return process.run(argv, timeout_s=_ASK_S).text.strip()
     except LabError:
         return ""

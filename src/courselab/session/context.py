@@ -22,14 +22,14 @@ class Context:
     progress: Progress
 
 
-def machine_name(chapter: str, host: str) -> str:
-    """The name a provider knows a lab's machine by."""
-    return f"k3s-{chapter}-{host}"
+def machine_names(lab: Lab) -> dict[str, str]:
+    """Host name → the name a provider knows that machine of the lab by."""
+    return {host: f"k3s-{lab.chapter}-{host}" for host in lab.file.machines}
 
 
 def params_of(lab: Lab, state: LabState) -> Params:
     """This student's values of the lab's parameters."""
-    return Params.draw(lab, state.seed)
+    return Params.draw(lab, state.seed, state.provider)
 
 
 def machines_of(context: Context, state: LabState) -> dict[str, Machine | None]:

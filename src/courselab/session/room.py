@@ -1,11 +1,17 @@
-"""Refusing early, with numbers, when this computer cannot hold a lab."""
+"""Room for a lab on this computer: refused early, with numbers, and named when it ran out on the way."""
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
+
 from courselab.course import Lab
 from courselab.errors import LabError
-from courselab.machines.capacity import Need, measure
+from courselab.machines.capacity import Need, available_mib, gib, measure
 from courselab.session.context import Context
+from courselab.session.store import Phase
+
+_FULL_MIB = 100  # K3s's database, its containers and their logs fail in many ways with less
 
 
 def need_of(lab: Lab, provider: str) -> Need:
@@ -24,3 +30,40 @@ def refuse_if_too_small(context: Context, lab: Lab) -> None:
             why=f"With machines from {context.provider.name}: {'; '.join(missing)}.",
             fix="Stop or delete other labs (`lab status`), free some disk, or use a larger computer.",
         )
+
+
+def warn_before_swapping(context: Context, lab: Lab) -> None:
+    """Say, with numbers, when there is less memory free than the lab is going to take: it starts, but everything gets slow."""
+    need, free = need_of(lab, context.provider.name).memory_mib, available_mib()
+    if not free or need <= free:
+        return
+    others = [f"lab stop {name}" for name in context.store.chapters() if name != lab.chapter and _runs(context, name)]
+    way_out = f" `{others[0]}` frees some." if others else " Close other programs first, if you can."
+    context.progress.say(
+        f"Lab {lab.chapter} takes about {gib(need)} of memory, and {gib(free)} are free: this computer may swap and get slow.{way_out}"
+    )
+
+
+def _runs(context: Context, chapter: str) -> bool:
+    try:
+        state = context.store.load(chapter)
+    except LabError:
+        return False
+    return state is not None and state.phase is Phase.READY
+
+
+@contextmanager
+def naming_a_full_disk(context: Context) -> Generator[None]:
+    """Whatever fails within while the disk is full is told as a full disk: K3s, its database and containerd each say it in other words."""
+    try:
+        yield
+    except LabError as error:
+        free = measure(context.paths.state).free_disk_gib * 1024
+        if free >= _FULL_MIB or "disk is full" in f"{error.what} {error.why}":
+            raise
+        raise LabError(
+            "The disk is full",
+            why=f"{free:.0f} MiB are free where labs are kept ({context.paths.state}). What it stopped: {error.what}.",
+            fix="Free some disk, then run the command again. It goes on where it stopped.",
+            detail=f"{error.why}\n{error.detail}",
+        ) from error

@@ -22,8 +22,10 @@ class Phase(enum.Enum):
     """Where a lab is in its life, as far as the last finished command knows."""
 
     STARTING = "starting"  # begun, not finished: start finishes it, delete removes it
+    RESETTING = "resetting"  # machines are being made anew: start finishes it, delete removes it
     READY = "ready"
     STOPPED = "stopped"
+    RESTORING = "restoring"  # being put back to a snapshot, not finished: any start finishes it
 
 
 class LabState(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +41,11 @@ class LabState(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     created_at: str = ""
     used_at: str = ""
+    restoring: str = ""  # the snapshot that it is being put back to
+    keeping: str = ""  # what the lab was just before becomes this snapshot
+    addresses: dict[str, str] = {}  # host name → where it was when the lab was ready last: what is written down in the machines
+    caught_up: str = ""  # earlier chapters were solved in it: a key of which, and how
+    due: str = ""  # why a snapshot is to be taken when it stops
 
     def to(self, phase: Phase) -> LabState:
         """The same lab in another phase, used just now."""
@@ -59,6 +66,10 @@ class Store:
     def folder(self, chapter: str) -> Path:
         """Where a lab's own files are: state, kubeconfig, reports."""
         return self._paths.labs / chapter
+
+    def snapshots(self, chapter: str) -> Path:
+        """Where the records of a lab's snapshots are, one file each."""
+        return self.folder(chapter) / "snapshots"
 
     def kubeconfig(self, chapter: str) -> Path:
         return self.folder(chapter) / "kubeconfig"

@@ -19,12 +19,18 @@ def prepare_work_folder(paths: Paths, lab: Lab) -> Mount:
     """Make work/NN if it is not there, add starter files that are missing, and say how machines see it."""
     folder = paths.work / lab.chapter
     folder.mkdir(parents=True, exist_ok=True)
-    if lab.starter_folder.is_dir():
-        for source in sorted(lab.starter_folder.rglob("*")):
-            _add(source, folder / source.relative_to(lab.starter_folder))
+    add_starter_files(paths, lab, lab)
+    return Mount(folder, IN_MACHINE, writable=True)
+
+
+def add_starter_files(paths: Paths, of: Lab, to: Lab) -> None:
+    """Add the starter files of a chapter, as far as they are missing, to the learner's folder of a lab: its own, or one that builds on it."""
+    folder = paths.work / to.chapter
+    if of.starter_folder.is_dir():
+        for source in sorted(of.starter_folder.rglob("*")):
+            _add(source, folder / source.relative_to(of.starter_folder))
     if _own_uid() == 0:
         _give_to_student(folder)
-    return Mount(folder, IN_MACHINE, writable=True)
 
 
 def learner_uid() -> int:

@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 import copy
+import functools
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import yaml
 
+from courselab.course import Lab
 from courselab.course.load import load_lab
-from courselab.course.model import Collect
+from courselab.course.model import Collect, Role
 from courselab.course.params import Params
 from courselab.grade.checker import Checker, load_checker
-from courselab.grade.evidence import SCHEMA, ClusterState, Evidence, FileState, KindList, NodeState, ProbeResult
+from courselab.grade.evidence import (
+    SCHEMA,
+    ClusterState,
+    ContainerLog,
+    Evidence,
+    FileState,
+    K3sState,
+    KindList,
+    NodeState,
+    ProbeResult,
+    UnitState,
+)
 from courselab.grade.judge import judge
-from courselab.grade.kinds import ALWAYS, KNOWN
+from courselab.grade.kinds import KNOWN, to_collect
+from courselab.grade.redact import Redactor
+from courselab.grade.redacted import redact
 from courselab.grade.verdict import Judged
 
 COURSE = Path(__file__).parents[3]
+KEY = "a lab's key"
 Obj = dict[str, Any]
 
 
@@ -28,21 +47,51 @@ def objects(text: str, params: Params) -> list[Obj]:
     return [obj for obj in yaml.safe_load_all(params.fill(text)) if obj]
 
 
+@functools.cache
+def chapter_of(chapter: str) -> tuple[Lab, Checker]:
+    """A chapter's lab and checker, read once for all tests: both are frozen."""
+    lab = load_lab(next((COURSE / "labs").glob(f"{chapter}-*")))
+    return lab, load_checker(COURSE / "checkers" / f"ch{chapter}.py", lab)
+
+
 class FakeCluster:
     """Objects and files of one lab, and its judgement."""
 
     def __init__(self, chapter: str, seed: str = "test") -> None:
-        folder = next((COURSE / "labs").glob(f"{chapter}-*"))
-        self.lab = load_lab(folder)
+        self.lab, self.checker = chapter_of(chapter)
         self.params = Params.draw(self.lab, seed)
-        self.checker: Checker = load_checker(COURSE / "checkers" / f"ch{chapter}.py", self.lab)
         self.objects: list[Obj] = []
         self.files: dict[str, FileState] = {path: FileState(exists=False) for path in self.lab.file.collect.get("server", Collect()).files}
+        self.facts: dict[str, Any] = {}
+        self.time, self.address = 0.0, ""  # of the server, where a test needs its own
         self.probes: dict[str, ProbeResult] = {}
+        self.reachable = True
+        self.config: dict[str, Any] = {}  # K3s's
+        self.logs: list[ContainerLog] = []
         self._uids = itertools.count(1)
         self.add({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}})
+        self.machines = {name: _machine(name, number, need.role) for number, (name, need) in enumerate(self.lab.file.machines.items())}
+        for name, need in self.lab.file.machines.items():
+            if need.role is not Role.NONE:
+                self.join(name)
+
+    def join(self, name: str, **labels: str) -> Obj:
+        """A machine's node, as it is when it has joined."""
         images = [f"docker.io/{name}" for name in self.lab.file.images]
-        self.add({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "server"}, "status": {"images": [{"names": images}]}})
+        role = {"node-role.kubernetes.io/control-plane": "true"} if self.lab.file.machines[name].role is Role.SERVER else {}
+        return self.add(
+            {
+                "apiVersion": "v1",
+                "kind": "Node",
+                "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name, **role, **labels}},
+                "spec": {},
+                "status": {
+                    "images": [{"names": images}],
+                    "conditions": [{"type": "Ready", "status": "True"}],
+                    "addresses": [{"type": "InternalIP", "address": self.machines[name].address}, {"type": "Hostname", "address": name}],
+                },
+            }
+        )
 
     def add(self, obj: Obj, **metadata: Any) -> Obj:
         """Put an object in, as the API server would: with a uid and its namespace."""
@@ -90,6 +139,30 @@ class FakeCluster:
             self._pod(owner, number, spec["template"], ready, pod)
         workload["status"] = _status(count, count if ready else 0)
         return workload
+
+    def run_on(self, workload: Obj, nodes: Sequence[str], *, ready: bool = True) -> Obj:
+        """A workload whose pods run on these nodes, one after the other; "" for a pod that no node takes."""
+        rest = iter(nodes)
+
+        def place(pod: Obj) -> None:
+            if name := pod["spec"].get("nodeName") or next(rest):
+                pod["spec"]["nodeName"] = name
+
+        if workload["kind"] != "DaemonSet":
+            return self.run(workload, ready=ready, pod=place)
+        found, count = self.add(workload), len(nodes)
+        _fill_defaults(found["spec"]["template"])
+        for number in range(count):
+            self._pod(found, number, found["spec"]["template"], ready, place)
+        available = count if ready else 0
+        found["status"] = {
+            "observedGeneration": 1,
+            "desiredNumberScheduled": count,
+            "updatedNumberScheduled": count,
+            "numberReady": available,
+            "numberAvailable": available,
+        }
+        return found
 
     def bare_pod(self, name: str, template: Obj, *, namespace: str, ready: bool = True) -> Obj:
         """A pod that nobody owns."""
@@ -145,7 +218,7 @@ class FakeCluster:
 
     def evidence(self) -> Evidence:
         """All of it, as it would be collected."""
-        kinds = {kind.name: KindList(api=kind.api, namespaced=kind.namespaced) for kind in ALWAYS}
+        kinds = {kind.name: KindList(api=kind.api, namespaced=kind.namespaced) for kind in to_collect(self.checker.reads())[0]}
         for obj in self.objects:
             kind = KNOWN[obj["kind"]]
             items = kinds.setdefault(kind.name, KindList(api=kind.api, namespaced=kind.namespaced)).items
@@ -153,19 +226,47 @@ class FakeCluster:
         return Evidence(
             schema=SCHEMA,
             lab=self.lab.chapter,
-            cluster=ClusterState(reachable=True, version="v1.36.3+k3s1", kinds=kinds),
-            params=dict(self.params),
-            nodes={"server": NodeState(reachable=True, hostname="server", files=self.files, time=1.0)},
+            cluster=ClusterState(reachable=self.reachable, version="v1.36.3+k3s1", kinds=kinds if self.reachable else {}, logs=self.logs),
+            params=Redactor(KEY).mapping(self.params),
+            nodes={**self.machines, "server": self._node()},
             probes=self.probes,
         )
 
+    def _node(self) -> NodeState:
+        server = self.machines["server"]
+        facts, time, address = {**server.facts, **self.facts}, self.time or server.time, self.address or server.address
+        k3s = K3sState(config=self.config) if self.config else server.k3s
+        return msgspec.structs.replace(server, files=self.files, facts=facts, time=time, address=address, k3s=k3s)
+
     def verdicts(self) -> Mapping[str, Judged]:
-        """What the chapter's checks say, by the task's name."""
-        return {one.id.partition(".")[2]: one for one in judge(self.checker, self.evidence())}
+        """What the chapter's checks say, by the task's name. No check and no diagnosis of it breaks."""
+        with no_bugs() as folder:
+            return {one.id.partition(".")[2]: one for one in judge(self.checker, self.evidence(), bug_folder=folder)}
 
     def passed(self) -> set[str]:
         """Names of the tasks that pass."""
         return {name for name, one in self.verdicts().items() if one.passed}
+
+
+def _machine(name: str, number: int, role: Role) -> NodeState:
+    running = UnitState(load="loaded", active="active", sub="running", enabled="enabled", since=0.5)
+    unit = {Role.SERVER: "k3s", Role.AGENT: "k3s-agent"}.get(role, "")
+    units = {one: running if one == unit else UnitState() for one in ("k3s", "k3s-agent")}
+    return NodeState(reachable=True, hostname=name, address=f"10.83.0.{number + 2}", time=1.0, units=units)
+
+
+@contextmanager
+def no_bugs() -> Iterator[Path]:
+    """A folder for reports about broken checks, which stays empty: a diagnosis that breaks is otherwise passed over."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+        reports = [path.read_text() for path in Path(folder).iterdir()]
+        assert not reports, reports[0]
+
+
+def hidden(value: str | bytes) -> Obj:
+    """A secret value as it stands in Evidence."""
+    return redact(value, KEY)
 
 
 def _reference(owner: Obj) -> Obj:

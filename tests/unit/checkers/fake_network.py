@@ -25,7 +25,7 @@ class Network:
         for service in self._of("Service"):
             self._slice(service)
             ports = {port["port"] for port in service["spec"]["ports"]}
-            external = service["spec"].get("type") == "LoadBalancer" and not ports & taken
+            external = service["spec"].get("type") == "LoadBalancer" and not ports & taken and not service["spec"].get("loadBalancerClass")
             service["status"] = {"loadBalancer": {"ingress": [{"ip": "10.83.0.2"}]} if external else {}}
         for ingress in self._of("Ingress"):
             served = self._class_of(ingress) == "traefik"
@@ -36,20 +36,32 @@ class Network:
         best: tuple[int, Obj, Obj] | None = None
         for ingress in self._of("Ingress"):
             for rule in ingress["spec"].get("rules", []) if self._class_of(ingress) == "traefik" else []:
-                for entry in rule["http"]["paths"] if rule.get("host") in (host, None) else []:
-                    if self._fits(entry, path) and (best is None or len(entry["path"]) > best[0]):
-                        best = (len(entry["path"]), ingress, entry)
+                for entry in rule["http"]["paths"] if self._meant(rule.get("host"), host) else []:
+                    length = len(entry.get("path", ""))
+                    if self._fits(entry, path) and (best is None or length > best[0]):
+                        best = (length, ingress, entry)
         if best is None:
-            return NOT_FOUND
-        backend = best[2]["backend"]["service"]
-        service = self._find(backend["name"], best[1]["metadata"]["namespace"])
+            return self._default(path)
+        return self._backend(best[1], best[2]["backend"], path)
+
+    def _default(self, path: str) -> Obj:
+        """What no rule takes goes where an Ingress without a rule for it says."""
+        for ingress in self._of("Ingress"):
+            if self._class_of(ingress) == "traefik" and ingress["spec"].get("defaultBackend"):
+                return self._backend(ingress, ingress["spec"]["defaultBackend"], path)
+        return NOT_FOUND
+
+    def _backend(self, ingress: Obj, backend: Obj, path: str) -> Obj:
+        named = backend["service"]
+        service = self._find(named["name"], ingress["metadata"]["namespace"])
         if service is None:
             return NOT_FOUND
-        return self.through(service, backend["port"].get("number", backend["port"].get("name")), path)
+        return self.through(service, named["port"].get("number", named["port"].get("name")), path)
 
     def through(self, service: Obj, port: Any, path: str) -> Obj:
         """What comes back through a Service."""
-        own = next((one for one in service["spec"]["ports"] if port in (one["port"], one.get("name"))), None)
+        tcp = [one for one in service["spec"]["ports"] if one.get("protocol", "TCP") == "TCP"]
+        own = next((one for one in tcp if port in (one["port"], one.get("name"))), None)
         if own is None:
             return NOT_FOUND
         pods = self._pods(service)
@@ -72,12 +84,16 @@ class Network:
                 held = [
                     one
                     for one in self._of("Secret")
-                    if one["metadata"]["name"] == entry["secretName"]
+                    if one["metadata"]["name"] == entry.get("secretName")
                     and one["metadata"]["namespace"] == namespace
                     and {"tls.crt", "tls.key"} <= set(one["data"])
                 ]
-                shown = certificates.get(entry["secretName"])
-                if held and shown and any(name == host or name == "*." + host.partition(".")[2] for name in shown["names"]):
+                shown = certificates.get(entry.get("secretName", ""))
+                if (
+                    held
+                    and shown
+                    and any(name == host or name == "*." + host.partition(".")[2] for name in (shown["subject"], *shown["names"]))
+                ):
                     return shown
         return DEFAULT_CERTIFICATE
 
@@ -108,6 +124,8 @@ class Network:
 
     def _pods(self, service: Obj) -> list[Obj]:
         wanted = (service["spec"].get("selector") or {}).items()
+        if not wanted:
+            return []  # nobody gives it endpoints
         return [
             pod
             for pod in self._of("Pod")
@@ -128,12 +146,16 @@ class Network:
         below = env.get("WEB_PATH", "")
         if path != below and not path.startswith(f"{below}/"):
             return {"status": 404, "body": f"web 1 answers at {below}, not at {path}\n", "error": ""}
-        return {"status": 200, "body": f"{env['WEB_BODY']}\nversion: 1\n", "error": ""}
+        return {"status": 200, "body": f"{env['WEB_BODY']}\nversion: 1\npod: {pod['metadata']['name']}\n", "error": ""}
+
+    @staticmethod
+    def _meant(rule: str | None, host: str) -> bool:
+        return rule in (host, None, "") or (rule.startswith("*.") and rule[2:] == host.partition(".")[2])
 
     @staticmethod
     def _fits(entry: Obj, path: str) -> bool:
-        wanted = entry["path"].rstrip("/")
-        return path == entry["path"] or (entry["pathType"] != "Exact" and (path == wanted or path.startswith(wanted + "/")))
+        wanted = entry.get("path", "").rstrip("/")
+        return path == entry.get("path") or (entry["pathType"] != "Exact" and (path == wanted or path.startswith(wanted + "/")))
 
     @staticmethod
     def _class_of(ingress: Obj) -> str:

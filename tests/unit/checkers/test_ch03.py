@@ -401,3 +401,15 @@ def test_what_depends_on_the_route_waits_for_it() -> None:
     class_named("nginx")(lab)
     verdicts = lab.verdicts()
     assert {name for name, one in verdicts.items() if one.verdict.value == "blocked"} == {"paths", "tls"}
+
+
+def test_an_ingress_for_https_only_is_named() -> None:
+    for name, value in (("entrypoints", "websecure"), ("tls", "true")):
+        lab = Lab()
+        lab["Ingress/shop"]["metadata"]["annotations"] = {f"traefik.ingress.kubernetes.io/router.{name}": value}
+        lab.verdicts()
+        lab.cluster.probe(
+            "03.by-host",
+            {"own": {"status": 404, "body": "404 page not found\n", "error": ""}, "other": {"status": 404, "body": "", "error": ""}},
+        )
+        assert lab.cluster.verdicts()["route"].diagnosis == "entry-points"

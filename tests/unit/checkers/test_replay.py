@@ -1,7 +1,4 @@
-"""Chapters judged again on Evidence kept from a real cluster: untouched, solved, and every typical mistake.
-
-tests/evidence/NN/untouched.json.gz, solved.json.gz and TASK.SLUG.json.gz for each file of labs/NN-…/mistakes.
-"""
+"""Chapters judged again on the Evidence that `lab verify` kept of every case, from a real cluster, in tests/evidence/NN."""
 
 from __future__ import annotations
 
@@ -10,51 +7,56 @@ from pathlib import Path
 import pytest
 
 from courselab.course import Catalog, Lab
-from courselab.course.scripts import Script, read_scripts
 from courselab.grade.checker import Checker, checker_path, load_checker
 from courselab.grade.evidence import Evidence, load
 from courselab.grade.run import judge_saved
-from courselab.grade.verdict import Judged, VerdictName
+from courselab.grade.verdict import Judged
+from courselab.verify.cases import Case, Kind, cases_of
+from courselab.verify.kept import path_of
+from tests.unit.checkers.fake_cluster import no_bugs
 
 COURSE = Path(__file__).parents[3]
 KEPT = COURSE / "tests" / "evidence"
 LABS = {lab.chapter: lab for lab in Catalog(COURSE).all() if (KEPT / lab.chapter).is_dir()}
 CHECKERS = {chapter: load_checker(checker_path(COURSE, chapter), lab) for chapter, lab in LABS.items()}
-MISTAKES = [(chapter, script) for chapter, lab in LABS.items() for script in read_scripts(lab, "mistakes")]
+CASES = [(chapter, case) for chapter, lab in LABS.items() for case in cases_of(lab) if path_of(KEPT / chapter, case).exists()]
+NOT_PASSED = {"fail", "blocked"}
 
 
-def kept(chapter: str, name: str) -> Evidence:
-    return load(KEPT / chapter / f"{name}.json.gz")
-
-
-def judged(chapter: str, name: str) -> dict[str, Judged]:
+@pytest.mark.parametrize(("chapter", "case"), CASES, ids=[f"{chapter}-{case.name}" for chapter, case in CASES])
+def test_a_kept_case_is_judged_as_when_it_was_seen(chapter: str, case: Case) -> None:
     lab: Lab = LABS[chapter]
     checker: Checker = CHECKERS[chapter]
-    return {one.id: one for one in judge_saved(lab, checker, kept(chapter, name)).judged}
+    evidence = load(path_of(KEPT / chapter, case))
+    with no_bugs() as folder:
+        judged = {one.id: one for one in judge_saved(lab, checker, evidence, bug_folder=folder).judged}
+    as_it_was(case, judged)
+    nobody_s_own(evidence)
 
 
-@pytest.mark.parametrize("chapter", LABS)
-def test_an_untouched_lab_passes_nothing(chapter: str) -> None:
-    assert {one.verdict for one in judged(chapter, "untouched").values()} <= {VerdictName.FAIL, VerdictName.BLOCKED}
+def as_it_was(case: Case, judged: dict[str, Judged]) -> None:
+    verdicts = {id: one.verdict.value for id, one in judged.items()}
+    if case.script is None:
+        assert set(verdicts.values()) <= (NOT_PASSED if case.kind is Kind.UNTOUCHED else {"pass"}), verdicts
+        return
+    found = next(one for id, one in judged.items() if id.endswith(f".{case.script.task}"))
+    if case.kind is Kind.RIGHT:
+        assert found.passed, found
+    elif case.kind is Kind.UNDO:
+        assert found.verdict.value in NOT_PASSED, found
+    else:
+        assert found.verdict.value == case.script.verdict, found
+        assert case.script.diagnosis in ("", found.diagnosis), found
+        assert found.message
+        assert found.expected or found.why
 
 
-@pytest.mark.parametrize("chapter", LABS)
-def test_a_solved_lab_passes_everything(chapter: str) -> None:
-    assert [one for one in judged(chapter, "solved").values() if not one.passed] == []
+def nobody_s_own(evidence: Evidence) -> None:
+    """What is kept is for everybody to read."""
+    assert evidence.student == ""
+    assert all(missing.why for missing in evidence.missing)
 
 
-@pytest.mark.parametrize(("chapter", "script"), MISTAKES, ids=[f"{chapter}-{script.path.stem}" for chapter, script in MISTAKES])
-def test_a_mistake_is_recognised_and_explained(chapter: str, script: Script) -> None:
-    found = judged(chapter, script.path.stem)[f"{chapter}.{script.task}"]
-    assert found.verdict.value == script.verdict, found
-    assert script.diagnosis in ("", found.diagnosis), found
-    assert found.message
-    assert found.expected or found.why
-
-
-@pytest.mark.parametrize("chapter", LABS)
-def test_what_is_kept_is_no_secret_and_no_one_s_own(chapter: str) -> None:
-    for path in (KEPT / chapter).glob("*.json.gz"):
-        evidence = load(path)
-        assert evidence.student == "", path
-        assert all(missing.why for missing in evidence.missing), path
+def test_every_chapter_s_untouched_and_solved_lab_is_kept() -> None:
+    kept = {(chapter, case.kind) for chapter, case in CASES}
+    assert {(chapter, kind) for chapter in LABS for kind in (Kind.UNTOUCHED, Kind.SOLVED)} <= kept

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 from courselab.grade.kinds import KNOWN
 
 Obj = dict[str, Any]
+FIRST = 100  # the version of the first thing that is told
 
 
 @dataclass
@@ -27,11 +28,39 @@ class Stub:
     events: list[Obj] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     port: int = 0
+    streaming: bool = False  # watches stay open and tell what `change` says
+    told: list[tuple[str, Obj]] = field(default_factory=list)  # path, event
+    streams: int = 0  # how many watches are open
+    news: threading.Condition = field(default_factory=threading.Condition)
     more: threading.Event = field(default_factory=threading.Event)
 
     def add(self, *objects: Obj) -> None:
         for obj in objects:
             self.lists.setdefault(KNOWN[obj["kind"]].path(), []).append(obj)
+
+    def change(self, type_: str, obj: Obj) -> None:
+        """Change what is served, and tell the watches."""
+        path = KNOWN[obj["kind"]].path()
+        version = str(FIRST + len(self.told))
+        changed = obj | {"metadata": obj["metadata"] | {"resourceVersion": version}}
+        with self.news:
+            self.lists[path] = [one for one in self.lists.get(path, []) if one["metadata"]["uid"] != obj["metadata"]["uid"]]
+            if type_ != "DELETED":
+                self.lists[path].append(changed)
+            self.told.append((path, {"type": type_, "object": changed}))
+            self.news.notify_all()
+
+    def tell(self, path: str, event: Obj) -> None:
+        """Tell the watches of one list something."""
+        with self.news:
+            self.told.append((path, event))
+            self.news.notify_all()
+
+    def hang_up_all(self) -> None:
+        """End all watches, as a server that stops does."""
+        with self.news:
+            self.streaming = False
+            self.news.notify_all()
 
     @property
     def kubeconfig(self) -> bytes:
@@ -74,18 +103,51 @@ def serving(stub: Stub) -> Iterator[Stub]:
             left = len(items) - start - limit
             more = {"continue": str(start + limit), "remainingItemCount": left} if left > 0 else {}
             bare = [{key: value for key, value in one.items() if key not in ("kind", "apiVersion")} for one in items[start : start + limit]]
-            self.answer({"kind": "List", "metadata": {"resourceVersion": "7", **more}, "items": bare})
+            self.answer(
+                {
+                    "kind": "List",
+                    "metadata": {"resourceVersion": str(FIRST - 1 + len(stub.told)) if stub.told else "7", **more},
+                    "items": bare,
+                }
+            )
 
         def watch(self) -> None:
             self.send_response(200)
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
+            self.wfile.flush()
+            if stub.streaming:
+                parts = urlsplit(self.path)
+                self.stream(parts.path, int(parse_qs(parts.query)["resourceVersion"][0]))
+                return
             stub.more.wait(5)
             for event in stub.events:
                 data = json.dumps(event).encode() + b"\n"
                 self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
                 self.wfile.flush()
-            self.wfile.write(b"0\r\n\r\n")
+            with suppress(OSError):
+                self.wfile.write(b"0\r\n\r\n")
+
+        def stream(self, path: str, version: int) -> None:
+            place = max(0, version - FIRST + 1)
+            with stub.news:
+                stub.streams += 1
+                stub.news.notify_all()
+            try:
+                while stub.streaming:
+                    with stub.news:
+                        stub.news.wait_for(lambda known=place: len(stub.told) > known or not stub.streaming, timeout=5)
+                        events, place = stub.told[place:], len(stub.told)
+                    for event in [event for where, event in events if where == path]:
+                        data = json.dumps(event).encode() + b"\n"
+                        self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+                        self.wfile.flush()
+                self.wfile.write(b"0\r\n\r\n")
+            except OSError:
+                pass
+            finally:
+                with stub.news:
+                    stub.streams -= 1
 
         def answer(self, value: Any, status: int = 200) -> None:
             self.send(status, json.dumps(value).encode())
@@ -105,6 +167,7 @@ def serving(stub: Stub) -> Iterator[Stub]:
         yield stub
     finally:
         stub.more.set()
+        stub.hang_up_all()
         server.shutdown()
         server.server_close()
 

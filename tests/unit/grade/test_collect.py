@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from courselab.errors import Unreachable
 from courselab.grade import check, fact
 from courselab.grade.collect import collect
 from courselab.grade.evidence import encode
-from courselab.grade.node_facts import merge_configs
+from courselab.grade.node_facts import MARK, mark_of, merge_configs
 from courselab.grade.redacted import is_redacted
 from courselab.grade.target import Target
 from courselab.process import Completed
@@ -43,9 +44,14 @@ class Machine:
             raise self.answer
         if isinstance(self.answer, Completed):
             return self.answer
-        if argv[0] == "/bin/sh":
+        if argv[:3] == ["/bin/sh", "-c", MARK]:
+            return Completed(tuple(argv), 0, repr(self.answer).encode(), b"")
+        if "/bin/sh" in argv:
             return Completed(tuple(argv), 0, b"from testinfra\n", b"")
-        return Completed(tuple(argv), 0, json.dumps(self.answer).encode(), b"")
+        answer = self.answer
+        if isinstance(answer, dict):
+            answer = {"nonce": json.loads(input or b"{}").get("nonce"), **answer}
+        return Completed(tuple(argv), 0, json.dumps(answer).encode(), b"")
 
 
 class RealMachine(Machine):
@@ -173,7 +179,7 @@ def test_without_a_kubeconfig_k3s_is_not_there_yet() -> None:
 def test_a_dead_machine_makes_nothing_of_the_cluster_known() -> None:
     found = collect(target(Stub(port=1), Machine(Unreachable("Machine server does not answer", why="It is stopped."))))
     assert found.cluster.asked is False
-    assert found.nodes["server"].why == "Machine server does not answer It is stopped."
+    assert found.nodes["server"].why == "Machine server does not answer. It is stopped."
     assert [one.what for one in found.missing] == ["nodes/server"]
 
 
@@ -284,3 +290,23 @@ def test_config_of_k3s_is_merged_as_k3s_does() -> None:
     )
     assert merged == {"token": "a", "tls-san": ["one", "two", "three"], "node-label": ["y=2"], "disable": ["traefik"]}
     assert problem.startswith("config.yaml.d/30.yaml: ")
+
+
+def test_the_mark_of_a_machine_changes_with_what_it_would_say(tmp_path: Path) -> None:
+    class Here(RealMachine):
+        def run(self, argv: Sequence[str], *, input: bytes | None = None, timeout_s: float, user: str = "root") -> Completed:
+            done = subprocess.run(argv, capture_output=True, timeout=timeout_s, check=False)
+            return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
+
+    answer = tmp_path / "an answer.txt"
+    wanted = Collect(files=[str(answer)], sysctls=["net.ipv4.ip_forward"])
+    without = mark_of(Here(), wanted)
+    assert without
+    answer.write_text("one")
+    first = mark_of(Here(), wanted)
+    answer.write_text("two")
+    second = mark_of(Here(), wanted)
+    assert len({without, first, second}) == 3
+    with socket.create_server(("127.0.0.1", 0)):
+        assert mark_of(Here(), wanted) != second
+    assert mark_of(Machine(answer=Unreachable("It is not running")), wanted) == b""

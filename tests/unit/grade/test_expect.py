@@ -91,6 +91,7 @@ def test_right_answers_pass_however_they_are_written(pattern: Any) -> None:
         ({"spec": {"paused": True}}, "spec.paused", "true", "false"),
         ({"spec": {"paused": 0}}, "spec.paused", "0", "false"),
         ({"spec": {"replica": 3}}, "spec.replica", "3", "missing (there is 'replicas': is that a slip of the pen?)"),
+        ({"status": {"availableReplica": 3}}, "status.availableReplica", "3", "missing"),  # nobody slips there but Kubernetes
         (containers({"name": "wbe"}), "spec.template.spec.containers", "one named 'wbe'", None),
         (containers({"name": "web", "image": "course/web:1"}), "spec.template.spec.containers[web].image", "course/web:1", None),
         (

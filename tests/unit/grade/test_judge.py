@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from courselab.grade import at_least, check, diagnose, expect, fail, partial
+from courselab.grade import at_least, check, diagnose, expect, fail, partial, probe
 from courselab.grade.evidence import ClusterState, Evidence, NodeState, ProbeResult, UnitState
 from courselab.grade.judge import judge
 from courselab.grade.verdict import Judged, Trouble, VerdictName, settle_up
@@ -17,6 +17,8 @@ from tests.unit.grade.builders import (
     checker,
     container,
     deployment,
+    endpoint_slice,
+    event,
     evidence,
     machine_state,
     node,
@@ -100,6 +102,23 @@ def test_a_dying_object_does_not_pass() -> None:
     web = deployment()
     web["metadata"]["deletionTimestamp"] = "2026-11-24T10:00:00Z"
     assert "is being deleted" in one(evidence(web)).waits_for
+
+
+def test_what_goes_passes_no_check_not_even_one_that_takes_broken_objects() -> None:
+    @check("02.service", reads=["Service"], settled=False)
+    def found(cluster: Any) -> None:
+        cluster.get("Service", "web", namespace="shop")
+
+    there, shop = service(selector={}), obj("Namespace", "shop", status={"phase": "Active"})
+    shop["metadata"].pop("namespace", None)
+    assert one(evidence([there, shop]), found).passed
+    there["metadata"]["deletionTimestamp"] = "2026-11-24T10:00:00Z"
+    assert "Service web is being deleted" in one(evidence([there, shop]), found).message
+    del there["metadata"]["deletionTimestamp"]
+    shop["metadata"]["deletionTimestamp"] = "2026-11-24T10:00:00Z"
+    gone = one(evidence([there, shop]), found)
+    assert "Namespace shop is being deleted" in gone.message
+    assert not gone.passed
 
 
 def test_what_is_still_coming_does_not_hold_back_what_is_right_already() -> None:
@@ -240,6 +259,60 @@ def test_k3s_that_is_starting_is_waited_for() -> None:
     assert "has just started" in one(opening).waits_for
 
 
+def test_what_is_on_its_way_on_a_machine_is_waited_for_by_what_fails() -> None:
+    @check("02.deploy", reads=["Deployment"])
+    def applied(cluster: Any, nodes: Any) -> None:
+        nodes["server"].settling("K3s has not looked at the file yet")
+        cluster.get("Deployment", "web", namespace="shop")
+
+    judged = one(evidence(), applied)
+    assert (judged.verdict, judged.waits_for) == (VerdictName.WAITING, "K3s has not looked at the file yet")
+    assert judged.reads_nodes, "only asking the machine again shows when it is over"
+    assert one(evidence(deployment()), applied).passed
+
+
+def test_what_is_on_its_way_counts_more_than_a_cause_of_before() -> None:
+    @check("02.deploy", reads=["Deployment"])
+    def mended(cluster: Any, nodes: Any) -> None:
+        found = cluster.get("Deployment", "web", namespace="shop")
+        nodes["server"].settling("K3s has not looked at the file yet")
+        expect(found).matches({"status": {"availableReplicas": at_least(3)}})
+
+    assert one(evidence(broken_image())).verdict is VerdictName.FAIL
+    assert one(evidence(broken_image()), mended).verdict is VerdictName.WAITING
+
+
+def test_a_job_that_fails_says_nothing_of_a_chart_that_was_mended() -> None:
+    @check("02.deploy", reads=["HelmChart", "Job", "Pod"])
+    def installed(cluster: Any) -> None:
+        cluster.get("HelmChart", "hello", namespace="shop")
+        job = cluster.get("Job", "helm-install-hello", namespace="shop")
+        fail("It is not installed", about=job)
+
+    chart = obj("HelmChart", "hello", spec={}, status={"jobName": "helm-install-hello"})
+    job = obj("Job", "helm-install-hello", spec={}, status={"failed": 2})
+    job["metadata"]["creationTimestamp"] = "2026-09-21T14:00:00Z"
+    crashing = pod("helm-install-hello-1", job, ready=False, state=waiting("CrashLoopBackOff"))
+    crashing["status"]["containerStatuses"][0]["restartCount"] = 4
+    found = evidence(chart, job, crashing, node())
+    assert one(found, installed).verdict is VerdictName.FAIL
+    found.cluster.kinds["HelmChart"].changed[chart["metadata"]["uid"]] = NOW - 1
+    assert one(found, installed).verdict is VerdictName.WAITING
+
+
+def test_a_manifest_that_was_mended_explains_nothing() -> None:
+    @check("02.deploy", reads=["Addon", "Deployment"])
+    def applied(cluster: Any) -> None:
+        cluster.get("Addon", "shop", namespace="kube-system")
+        cluster.get("Deployment", "web", namespace="shop")
+
+    addon = obj("Addon", "shop", namespace="kube-system")
+    refused, done = event(addon, "ApplyManifestFailed", "no such kind"), event(addon, "AppliedManifest", "done", type="Normal")
+    refused["lastTimestamp"], done["lastTimestamp"] = "2026-09-21T14:00:00Z", "2026-09-21T14:00:05Z"
+    assert "no such kind" in " ".join(one(evidence(addon, refused), applied).why)
+    assert one(evidence(addon, refused, done), applied).why == ()
+
+
 def test_partial_credit_has_a_reason_for_each_part() -> None:
     @check("02.requests", reads=["Deployment"])
     def requests(cluster: Any) -> None:
@@ -351,6 +424,37 @@ def test_what_still_answers_a_moment_after_a_change_does_not_pass_yet() -> None:
     assert one(found, route).passed
 
 
+def test_a_failure_waits_for_new_endpoints_to_be_met_and_a_pass_does_not() -> None:
+    @check("02.route", reads=["Service", "EndpointSlice"], probes=["02.ask"], settled=False)
+    def route(cluster: Any, probes: Any) -> None:
+        cluster.endpoints_of(cluster.get("Service", "web", namespace="shop"))
+        assert probes["02.ask"]
+
+    def judged(answer: bool, seconds_ago: float) -> VerdictName:
+        s, ready = service(), pod()
+        found = evidence(s, ready, changed := endpoint_slice(s, [ready]), probes={"02.ask": ProbeResult(result=answer)})
+        found.cluster.kinds["EndpointSlice"].changed[changed["metadata"]["uid"]] = NOW - seconds_ago
+        return one(found, route).verdict
+
+    assert judged(False, 1) is VerdictName.WAITING
+    assert judged(False, 6) is VerdictName.FAIL
+    assert judged(True, 1) is VerdictName.PASS
+
+
+def test_an_experiment_that_disturbs_has_waited_itself() -> None:
+    @probe("02.heal", effect="disturb", objects=["Deployment/shop/web"])
+    def lose_a_pod() -> None: ...
+
+    @check("02.heal", reads=["Deployment"], probes=["02.heal"], settled=False)
+    def heal(cluster: Any, probes: Any) -> None:
+        cluster.get("Deployment", "web", namespace="shop")
+        assert probes["02.heal"]
+
+    found = evidence(changed := deployment(), probes={"02.heal": ProbeResult(result=True)})
+    found.cluster.kinds["Deployment"].changed[changed["metadata"]["uid"]] = NOW - 1
+    assert one(found, heal, lose_a_pod).passed
+
+
 def test_secret_parameters_are_compared_and_never_shown() -> None:
     from courselab.grade.redacted import redact
 
@@ -361,6 +465,21 @@ def test_secret_parameters_are_compared_and_never_shown() -> None:
     params = {"password": redact("hunter22", "k")}
     assert one(evidence(obj("Secret", "db", data={"password": redact("hunter22", "k")}), params=params), secret).passed
     assert not one(evidence(obj("Secret", "db", data={"password": redact("other", "k")}), params=params), secret).passed
+
+
+def test_a_failure_that_is_to_be_found_is_not_explained_and_not_waited_for() -> None:
+    @check("02.deploy", reads=["Deployment", "Pod"])
+    def puzzle(cluster: Any) -> None:
+        fail("It is down.", expected="200", actual="503", about=cluster.get("Deployment", "web", namespace="shop"), explain=False)
+
+    @diagnose("02.deploy", "spoiler")
+    def spoiler() -> str:
+        return "The image is wrong."
+
+    for found in (broken_image(), [deployment(status={"observedGeneration": 1, "replicas": 0})]):
+        judged = one(evidence(found), puzzle, spoiler)
+        assert (judged.verdict, judged.message, judged.actual) == (VerdictName.FAIL, "It is down.", "503")
+        assert (judged.why, judged.diagnosis, judged.next, judged.waits_for) == ((), "", "", "")
 
 
 def test_fail_is_for_what_expect_cannot_say() -> None:

@@ -57,6 +57,16 @@ def test_a_marker_planted_everywhere_is_nowhere_in_the_document() -> None:
         assert form not in document
 
 
+def test_of_a_bootstrap_token_only_the_secret_half_is_secret() -> None:
+    said = {"token-id": "abc123", "token-secret": "0123456789abcdef", "expiration": "2026-11-28T17:31:33Z", "description": "for the shed"}
+    redactor = Redactor("lab-key")
+    redactor.learn_secrets(
+        [obj("Secret", "t", type="bootstrap.kubernetes.io/token", data={key: b64(value) for key, value in said.items()})]
+    )
+    assert redactor.value({"id": "abc123", "ends": said["expiration"]}) == {"id": "abc123", "ends": said["expiration"]}
+    assert redactor.text("abc123.0123456789abcdef for the shed") == "abc123.‹secret› for the shed"
+
+
 def test_public_parts_stay_readable() -> None:
     redactor = Redactor("lab-key", public=["postgres-shop"])
     redactor.learn("postgres-shop")
@@ -99,3 +109,9 @@ def test_long_texts_are_cut_and_said_so() -> None:
     cut = redactor.object(obj("ConfigMap", "big", data={"blob": "x" * 5_000_000}))
     assert len(cut["data"]["blob"]) < 20_000
     assert redactor.trimmed == ["a text of 5000000 characters"]
+
+
+def test_an_error_about_a_file_whose_name_says_secret_stays_readable() -> None:
+    for said in ('exec: "/etc/passwd": permission denied', "open /run/token: permission denied"):
+        assert Redactor("lab-key").text(said) == said
+    assert "hunter22" not in Redactor("lab-key").text('"password": hunter22')

@@ -37,6 +37,7 @@ class World:
     waits: list[float] = field(default_factory=list)
     watched: list[str] = field(default_factory=list)
     wait_takes: Callable[[float], float] = lambda timeout: min(timeout, 0.5)
+    whole: bool = True
     closed: bool = False
 
     def collect(self, target: Target, redactor: Any = None) -> Evidence:
@@ -103,6 +104,15 @@ def test_waiting_ends_when_it_has_become_hopeless() -> None:
     assert verdicts(outcome) == ["fail"]
     assert len(world.waits) == 1
     assert outcome.judged[0].diagnosis == "image-tag"
+
+
+def test_where_the_watch_broke_it_is_looked_more_often() -> None:
+    world = World([rolling(2)], wait_takes=lambda timeout: timeout)
+    run(world, deploy, deadline_s=12)
+    assert world.waits == [5, 5, 2]
+    broken = World([rolling(2)], wait_takes=lambda timeout: timeout, whole=False)
+    run(broken, deploy, deadline_s=3)
+    assert broken.waits == [1, 1, 1]
 
 
 def test_no_wait_reports_what_waits() -> None:

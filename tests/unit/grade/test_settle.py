@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from courselab.grade.settle import settling
-from tests.unit.grade.builders import deployment, endpoint_slice, node, obj, pod, service, waiting, world
+from courselab.grade.settle import renewing, settling
+from tests.unit.grade.builders import NOW, deployment, endpoint_slice, node, obj, pod, service, waiting, world
 
 Obj = dict[str, Any]
 CLASS = obj("StorageClass", "local-path", volumeBindingMode="WaitForFirstConsumer")
@@ -96,3 +96,28 @@ def test_an_ingress_settles_when_its_controller_has_taken_it_up() -> None:
     assert settling(world(web), web) == "", "nobody will ever take it up"
     web["status"] = {"loadBalancer": {"ingress": [{"ip": "192.0.2.11"}]}}
     assert settling(world(web, traefik), web) == ""
+
+
+def test_a_chart_settles_when_the_job_of_its_newest_words_has_ended() -> None:
+    chart = obj("HelmChart", "hello", spec={}, status={"jobName": "helm-install-hello"})
+    config = obj("HelmChartConfig", "hello", spec={})
+    job = obj("Job", "helm-install-hello", spec={"suspend": True}, status={"conditions": [{"type": "Suspended", "status": "True"}]})
+    assert "is being installed" in settling(world(chart), chart)
+    assert "is being installed" in settling(world(chart, job), chart), "the helm-controller makes its Jobs suspended"
+    job["spec"]["suspend"] = False
+    assert "is being installed" in settling(world(chart, job), chart)
+    assert renewing(world(chart, job), chart) == "", "what it says now is its own"
+    job["status"]["conditions"].append({"type": "Complete", "status": "True"})
+    job["metadata"]["creationTimestamp"] = "2026-09-21T14:00:00Z"
+    found = world(chart, config, job)
+    assert settling(found, chart) == ""
+    for changed in (chart, config):
+        times = found.evidence.cluster.kinds[changed["kind"]].changed
+        times[changed["metadata"]["uid"]] = NOW - 2
+        assert "has just been changed" in settling(found, chart), "the Job is the one of before"
+        assert renewing(found, chart)
+        times[changed["metadata"]["uid"]] = NOW - 20
+        assert settling(found, chart) == "", "there is no new Job for it"
+    job["metadata"]["creationTimestamp"] = "2026-09-21T14:13:19Z"
+    found.evidence.cluster.kinds["HelmChart"].changed[chart["metadata"]["uid"]] = NOW - 2
+    assert settling(found, chart) == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from courselab.grade.evidence import ContainerLog
 from courselab.grade.why import Why, explain
 from tests.unit.grade.builders import (
     NAMESPACE,
+    NOW,
     container,
     deployment,
     endpoint_slice,
@@ -167,6 +169,27 @@ def test_readiness(message: str, slug: str, says: str) -> None:
     only(why_pod(young, event(young, "Unhealthy", message, count=1)), slug, terminal=False)
 
 
+@pytest.mark.parametrize(
+    ("code", "started_s", "ready_lost_s", "lasts"),
+    [
+        (404, 600, 600, True),  # a wrong path
+        (500, 20, 20, False),  # an application that says itself that it is not ready yet: metrics-server, for half a minute
+        (503, 90, 90, True),
+        (500, 600, 20, False),  # it was ready, and K3s was just restarted
+        (404, 600, 5, False),
+    ],
+)
+def test_readiness_is_given_time(code: int, started_s: int, ready_lost_s: int, lasts: bool) -> None:
+    def ago(seconds: int) -> str:
+        return datetime.fromtimestamp(NOW - seconds, UTC).isoformat()
+
+    probed = [container(readinessProbe={"httpGet": {"path": "/readyz", "port": 80}})]
+    conditions = [{"type": "Ready", "status": "False", "lastTransitionTime": ago(ready_lost_s)}]
+    one = pod(ready=False, containers=probed, conditions=conditions, state={"running": {"startedAt": ago(started_s)}})
+    failed = event(one, "Unhealthy", f"Readiness probe failed: HTTP probe failed with statuscode: {code}", count=9)
+    only(why_pod(one, failed), "probe-path", terminal=lasts)
+
+
 def unschedulable(message: str, **spec: Any) -> Obj:
     conditions = [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}]
     return pod(ready=False, phase="Pending", node="", conditions=conditions, **spec)
@@ -268,6 +291,22 @@ def test_services() -> None:
     only(explain(world(s := service(), unready, node()), s), "image-tag")
 
 
+def test_a_service_between_two_generations_of_pods_waits_for_their_workload() -> None:
+    """After a Recreate rollout was begun, or rolled back, there is no pod for a moment; the selector is right all the same."""
+    s, web = service(), deployment(status={"replicas": 0})
+    assert not explain(world(s, web, replica_set(web)), s).causes
+    bad = [container(image="course/web:9")]
+    waits = pod(owner=(sets := replica_set(web)), labels={}, ready=False, state=waiting("ImagePullBackOff"), containers=bad)
+    broken = world(s, web, sets, waits, node())
+    only(explain(broken, s), "image-tag")
+    none = deployment(replicas=0)
+    only(explain(world(s, none), s), "scaled-to-zero")
+    refused = event(
+        sets := replica_set(web), "FailedCreate", "exceeded quota: budget, requested: memory=1Gi, used: memory=0, limited: memory=8Mi"
+    )
+    only(explain(world(s, web, sets, refused), s), "quota")
+
+
 def test_a_load_balancer_whose_port_is_taken() -> None:
     traefik = service(
         "traefik", spec={"type": "LoadBalancer"}, namespace="kube-system", status={"loadBalancer": {"ingress": [{"ip": "192.0.2.11"}]}}
@@ -346,3 +385,41 @@ def test_an_addon_tells_what_k3s_said() -> None:
 def test_what_strangers_wrote_is_kept_short() -> None:
     one = pod(ready=False, phase="Pending", state=waiting("CreateContainerError", "x" * 10_000))
     assert len(only(why_pod(one), "create-error")) < 400
+
+
+UNNAMED = "0/1 nodes are available: 1 node(s) had untolerated taint(s). preemption: not helpful."
+
+
+@pytest.mark.parametrize(
+    ("taint", "slug", "says"),
+    [
+        ({"key": "pool", "value": "gpu", "effect": "NoSchedule"}, "taint", "taint pool: gpu"),
+        ({"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}, "node-not-ready", "no node is ready"),
+        ({"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}, "cordoned", "it is cordoned"),
+    ],
+)
+def test_taints_that_the_scheduler_does_not_name_are_read_from_the_node(taint: Obj, slug: str, says: str) -> None:
+    machine = node()
+    machine["spec"] = {
+        "taints": [
+            {"key": "kind", "value": "soft", "effect": "PreferNoSchedule"},
+            {"key": "own", "value": "a", "effect": "NoSchedule"},
+            taint,
+        ]
+    }
+    found = unschedulable(UNNAMED, spec={"tolerations": [{"key": "own", "operator": "Exists"}]})
+    [cause] = explain(world(found, machine), found).causes
+    assert (cause.slug, says in cause.sentence) == (slug, True), cause.sentence
+
+
+def test_an_ingress_whose_host_another_one_leads_elsewhere() -> None:
+    def one(name: str, host: str, to: str, namespace: str = "shop") -> Obj:
+        backend = {"service": {"name": to, "port": {"number": 80}}}
+        rules = [{"host": host, "http": {"paths": [{"path": "/", "backend": backend}]}}]
+        return obj("Ingress", name, namespace=namespace, spec={"ingressClassName": "traefik", "rules": rules})
+
+    mine, services = one("web", "shop.example", "web"), [service("web", selector={}), service("other", selector={})]
+    beside = [one("cart", "cart.example", "other"), one("same", "shop.example", "web")]
+    assert not {"host-taken"} & {cause.slug for cause in explain(world(mine, *services, *beside), mine).causes}
+    causes = explain(world(mine, *services, one("theirs", "shop.example", "other", "default")), mine).causes
+    assert "Ingress theirs in namespace default leads shop.example/ elsewhere" in " ".join(cause.sentence for cause in causes)

@@ -48,6 +48,8 @@ var components = map[string]func(ctx context.Context, args []string) error{
 	"kubelet": func(ctx context.Context, args []string) error {
 		return runCommand(ctx, kubelet.NewKubeletCommand(ctx), args)
 	},
+	"helm-crds":       runHelmCRDs,
+	"helm-controller": runHelmController,
 }
 
 // apiReady is closed when the API server may be used. What a component can make before then, it makes before: its keys
@@ -144,7 +146,30 @@ func runAPIServer(ctx context.Context, args []string) error {
 	for _, err := range completed.Validate() {
 		return err
 	}
-	return apiserver.Run(ctx, completed)
+	return serveAPI(ctx, completed)
+}
+
+// serveAPI is apiserver.Run, with K3s's static files and its supervisor in front.
+func serveAPI(ctx context.Context, options apiserveroptions.CompletedOptions) error {
+	config, err := apiserver.NewConfig(options)
+	if err != nil {
+		return err
+	}
+	completed, err := config.Complete()
+	if err != nil {
+		return err
+	}
+	server, err := apiserver.CreateServerChain(completed)
+	if err != nil {
+		return err
+	}
+	handler := server.GenericAPIServer.Handler
+	handler.FullHandlerChain = withStatic(withSupervisor(handler.FullHandlerChain))
+	prepared, err := server.PrepareRun()
+	if err != nil {
+		return err
+	}
+	return prepared.Run(ctx)
 }
 
 func runControllerManager(ctx context.Context, args []string) error {

@@ -10,14 +10,14 @@ from pathlib import Path
 from . import layout
 from .config import Config
 from .errors import Refused
-from .files import write
+from .files import public_folder, write
 
 HERE = "https://127.0.0.1:6443"
 TEMPLATE = """apiVersion: v1
 clusters:
 - cluster:
     {ca}
-    server: {server}
+    server: {server}{name}
   name: {cluster}
 contexts:
 - context:
@@ -34,10 +34,10 @@ users:
 """
 
 
-def component(path: Path, certificate: Path, *, server: str, ca: Path) -> None:
-    """A component's own kubeconfig, which names its certificate files."""
+def component(path: Path, certificate: Path, *, server: str, ca: Path, name: str = "") -> None:
+    """A component's own kubeconfig, which names its certificate files. `name`: what the server's certificate must be for, if not its address."""
     text = TEMPLATE.format(
-        user="user", cluster="local", context="Default", server=server, ca=f"certificate-authority: {ca}",
+        name=f"\n    tls-server-name: {name}" if name else "", user="user", cluster="local", context="Default", server=server, ca=f"certificate-authority: {ca}",
         certificate=f"client-certificate: {certificate}.crt", key=f"client-key: {certificate}.key",
     )  # fmt: skip
     write(path, text.encode(), 0o600)
@@ -51,9 +51,10 @@ def admin(config: Config) -> None:
         return base64.b64encode((layout.TLS / name).read_bytes()).decode()
 
     text = TEMPLATE.format(
-        user="default", cluster="default", context="default", server=HERE, ca=f"certificate-authority-data: {data('server-ca.crt')}",
+        name="", user="default", cluster="default", context="default", server=HERE, ca=f"certificate-authority-data: {data('server-ca.crt')}",
         certificate=f"client-certificate-data: {data('client-admin.crt')}", key=f"client-key-data: {data('client-admin.key')}",
     )  # fmt: skip
+    public_folder(path.parent)  # who may read the file must get there
     write(path, text.encode(), config.kubeconfig_mode)
     if group:
         try:

@@ -7,6 +7,7 @@ import json
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,29 @@ class ApiError(Exception):
 TROUBLE = (ApiError, OSError, http.client.HTTPException)  # what may go wrong with a request
 
 
-class Api:
-    """One kept connection, authenticated with a certificate of server/tls. Not for use by several threads at once."""
+@dataclass(frozen=True)
+class Access:
+    """Where an API server is, and as whom it is asked: a certificate's path without suffix, and the file of the server's authority."""
 
-    def __init__(self, certificate: str = "client-supervisor", port: int = 6443) -> None:
-        self._context = ssl.create_default_context(cafile=str(layout.TLS / "server-ca.crt"))
-        path: Path = layout.TLS / certificate
-        self._context.load_cert_chain(f"{path}.crt", f"{path}.key")
-        self._port = port
+    host: str
+    port: int
+    certificate: Path
+    ca: Path
+
+
+def as_supervisor() -> Access:
+    """The API server of this machine, asked with all rights."""
+    return Access("127.0.0.1", 6443, layout.TLS / "client-supervisor", layout.TLS / "server-ca.crt")
+
+
+class Api:
+    """One kept connection. Not for use by several threads at once."""
+
+    def __init__(self, access: Access | None = None) -> None:
+        self._access = access or as_supervisor()
+        self._context = ssl.create_default_context(cafile=str(self._access.ca))
+        self._context.check_hostname = False  # as in K3s, whose agents ask through an address of their own; the authority is checked
+        self._context.load_cert_chain(f"{self._access.certificate}.crt", f"{self._access.certificate}.key")
         self._connection: http.client.HTTPSConnection | None = None
 
     def wait_until(self, path: str, give_up: Callable[[], None]) -> None:
@@ -95,7 +111,7 @@ class Api:
         return text
 
     def _connect(self) -> http.client.HTTPSConnection:
-        return http.client.HTTPSConnection("127.0.0.1", self._port, timeout=TIMEOUT_S, context=self._context)
+        return http.client.HTTPSConnection(self._access.host, self._access.port, timeout=TIMEOUT_S, context=self._context)
 
 
 def _reason(text: bytes) -> str:

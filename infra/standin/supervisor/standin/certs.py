@@ -54,6 +54,7 @@ def ensure_server(node_name: str, node_ip: str, sans: Sequence[str], cluster_dom
         Wanted(layout.TLS / "client-scheduler", "client", "system:kube-scheduler"),
         Wanted(layout.TLS / "client-kube-apiserver", "client", "system:apiserver", masters),
         Wanted(layout.TLS / "client-kube-proxy", "client", "system:kube-proxy"),
+        Wanted(layout.TLS / "client-k3s-controller", "client", "system:k3s-controller"),
         Wanted(layout.TLS / "client-auth-proxy", "request-header", "system:auth-proxy"),
         Wanted(layout.TLS / "serving-kube-apiserver", "server", "kube-apiserver", usage=SERVER, sans=names),
         *(
@@ -74,6 +75,7 @@ def ensure_node(node_name: str, node_ip: str) -> None:
         write(layout.AGENT / f"{authority}-ca.crt", (layout.TLS / f"{authority}-ca.crt").read_bytes())
     ensure(Wanted(layout.AGENT / "client-kubelet", "client", f"system:node:{node_name}", ["system:nodes"]))
     ensure(Wanted(layout.AGENT / "client-kube-proxy", "client", "system:kube-proxy"))
+    ensure(Wanted(layout.AGENT / "client-k3s-controller", "client", "system:k3s-controller"))
     ensure(Wanted(layout.AGENT / "serving-kubelet", "server", node_name, usage=SERVER, sans=[node_name, "localhost", "127.0.0.1", node_ip]))
 
 
@@ -85,7 +87,7 @@ def ensure_authority(which: str) -> None:
         private = _new_key()
         name = _subject(f"k3s-{which}-ca@{int(time.time())}")
         made = (
-            _builder(name, name, private, days=3650)
+            _builder(name, name, private.public_key(), days=3650)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(_key_usage(authority=True), critical=True)
             .sign(private, hashes.SHA256())
@@ -98,20 +100,49 @@ def ensure_authority(which: str) -> None:
 def ensure(wanted: Wanted) -> None:
     """Make or renew one certificate; its file also carries the authority's."""
     certificate, key = wanted.path.with_suffix(".crt"), wanted.path.with_suffix(".key")
-    ca, ca_key = _authority(wanted.ca)
+    ca, _ = _authority(wanted.ca)
     if certificate.exists() and key.exists() and _still_good(certificate, wanted, ca):
         return
-    private = _load_key(key) if key.exists() else _new_key()
+    write(certificate, issue(wanted, ensure_key(key).public_key()), 0o644)
+
+
+def issue(wanted: Wanted, public: ec.EllipticCurvePublicKey) -> bytes:
+    """A certificate for the holder of a key, with the authority's after it. What the wanted one's path says does not matter."""
+    ca, ca_key = _authority(wanted.ca)
     builder = (
-        _builder(_subject(wanted.name, wanted.groups), ca.subject, private, days=365)
+        _builder(_subject(wanted.name, wanted.groups), ca.subject, public, days=365)
         .add_extension(x509.ExtendedKeyUsage([wanted.usage]), critical=False)
         .add_extension(_key_usage(authority=False), critical=True)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
     )
     if wanted.sans:
         builder = builder.add_extension(x509.SubjectAlternativeName([_san(name) for name in dict.fromkeys(wanted.sans)]), critical=False)
-    write(key, _key_pem(private))
-    write(certificate, builder.sign(ca_key, hashes.SHA256()).public_bytes(PEM) + ca.public_bytes(PEM), 0o644)
+    return builder.sign(ca_key, hashes.SHA256()).public_bytes(PEM) + ca.public_bytes(PEM)
+
+
+def signing_request(key: Path) -> bytes:
+    """A request for a certificate for the key in this file, which is made if it is not there. The server says whose it is (DER)."""
+    private = ensure_key(key)
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    return builder.sign(private, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+def requested_key(request: bytes) -> ec.EllipticCurvePublicKey:
+    """The key of a signing request. Raises ValueError if it is none, or not by the holder of its key."""
+    loaded = x509.load_der_x509_csr(request)
+    public = loaded.public_key()
+    if not (isinstance(public, ec.EllipticCurvePublicKey) and loaded.is_signature_valid):
+        raise ValueError("the signing request is not by the holder of an elliptic curve key")
+    return public
+
+
+def ensure_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    """The private key in this file; a new one if there is none."""
+    if path.exists():
+        return _load_key(path)
+    private = _new_key()
+    write(path, _key_pem(private))
+    return private
 
 
 def _still_good(path: Path, wanted: Wanted, ca: x509.Certificate) -> bool:
@@ -125,14 +156,21 @@ def _still_good(path: Path, wanted: Wanted, ca: x509.Certificate) -> bool:
     return (
         have.subject == _subject(wanted.name, wanted.groups)
         and have.issuer == ca.subject
-        and _end(have) - datetime.datetime.now(datetime.UTC) > RENEW_WITHIN
+        and end_of(have) - datetime.datetime.now(datetime.UTC) > RENEW_WITHIN
         and all(_san(name) in sans for name in wanted.sans)
     )
 
 
-def _end(certificate: x509.Certificate) -> datetime.datetime:
+def end_of(certificate: x509.Certificate) -> datetime.datetime:
+    """Until when it is good."""
     aware = getattr(certificate, "not_valid_after_utc", None)  # cryptography has it since 42; Debian 12's is 38
     return aware or certificate.not_valid_after.replace(tzinfo=datetime.UTC)
+
+
+def begin_of(certificate: x509.Certificate) -> datetime.datetime:
+    """From when it is good."""
+    aware = getattr(certificate, "not_valid_before_utc", None)
+    return aware or certificate.not_valid_before.replace(tzinfo=datetime.UTC)
 
 
 @functools.lru_cache
@@ -141,17 +179,17 @@ def _authority(which: str) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey
     return x509.load_pem_x509_certificate(path.with_suffix(".crt").read_bytes()), _load_key(path.with_suffix(".key"))
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, *, days: int) -> x509.CertificateBuilder:
+def _builder(subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey, *, days: int) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
-        .public_key(key.public_key())
+        .public_key(public)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(minutes=5))  # machines' clocks may differ a little
         .not_valid_after(now + datetime.timedelta(days=days))
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
     )
 
 

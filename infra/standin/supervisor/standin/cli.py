@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 
-from . import layout
+from . import journal, layout
 from .errors import Refused
 
 USAGE = """The K3s stand-in: upstream Kubernetes {version}, started the way K3s does it. It is not K3s.
 
 usage: k3s server [flags]     run a server; flags are also keys of /etc/rancher/k3s/config.yaml
-       k3s token [generate]   print this server's node token, or a new bootstrap token
+       k3s agent [flags]      run an agent, which joins the server of --server or K3S_URL with --token or K3S_TOKEN
+       k3s token              create, list, delete, generate, rotate
+       k3s secrets-encrypt    status, enable, disable, rotate-keys and the older steps
+       k3s certificate        check, or rotate
+       k3s check-config       whether this machine has what K3s needs
        k3s kubectl | crictl | ctr …
        k3s --version
 """
+
+TOOLS = {  # commands with a module of their own, which is imported when it is asked for
+    "certificate": "certificate",
+    "check-config": "check_config",
+    "secrets-encrypt": "secrets_encrypt",
+    "token": "token_command",
+}
 
 
 def main(arguments: list[str]) -> int:
@@ -28,14 +40,10 @@ def main(arguments: list[str]) -> int:
 
 def _dispatch(arguments: list[str]) -> int:
     command, rest = (arguments or [""])[0], arguments[1:]
-    if command == "server":
-        from . import server
-
-        if os.getuid() != 0:
-            raise Refused("server must run as root")
-        return server.run(rest)
-    if command == "token":
-        return _token(rest)
+    if command in ("server", "agent"):
+        return _print_usage(command) if {"-h", "--help"} & set(rest) else _run_node(command, rest)
+    if command in TOOLS:
+        return importlib.import_module(f".{TOOLS[command]}", __package__).run(rest)
     if command in ("--version", "-v"):
         print(f"stand-in version v{version()} (upstream Kubernetes v{version()}; this is not K3s)")
         return 0
@@ -45,21 +53,24 @@ def _dispatch(arguments: list[str]) -> int:
     raise Refused(f"no command {command!r} in the K3s stand-in")
 
 
-def _token(arguments: list[str]) -> int:
-    if arguments == ["generate"]:
-        import secrets
-        import string
+def _print_usage(command: str) -> int:
+    from . import config, usage
 
-        letters = string.ascii_lowercase + string.digits
-        print("".join(secrets.choice(letters) for _ in range(6)) + "." + "".join(secrets.choice(letters) for _ in range(16)))
-        return 0
-    if arguments:
-        raise Refused(f"no command 'token {arguments[0]}' in the K3s stand-in")
-    try:
-        print(layout.NODE_TOKEN.read_text().strip())
-    except OSError as error:
-        raise Refused(f"{layout.NODE_TOKEN}: {error.strerror}") from None
+    print(usage.usage(command, config.SERVER_FLAGS if command == "server" else config.AGENT_FLAGS), end="")
     return 0
+
+
+def _run_node(command: str, arguments: list[str]) -> int:
+    """Run a server or an agent; what it refuses is the last line of the journal, as in K3s."""
+    if os.getuid() != 0:
+        raise Refused(f"{command} must run as root")
+    from . import agent, server
+
+    try:
+        return (server if command == "server" else agent).run(arguments)
+    except Refused as refusal:
+        journal.fatal(f"Error: {refusal}")
+        return 1
 
 
 def version() -> str:

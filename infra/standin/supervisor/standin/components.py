@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from . import layout
+from . import encryption, layout
 from .config import Config
 from .files import write
 
@@ -50,7 +50,14 @@ def api_server(config: Config) -> dict[str, str]:
         "proxy-client-key-file": f"{TLS}/client-auth-proxy.key",
         "profiling": "false",
         "v": config.one("v"),
+        **_encryption(config),
     }
+
+
+def _encryption(config: Config) -> dict[str, str]:
+    if not config.on("secrets-encryption"):
+        return {}
+    return {"encryption-provider-config": str(encryption.config_file()), "encryption-provider-config-automatic-reload": "true"}
 
 
 def controller_manager(config: Config) -> dict[str, str]:

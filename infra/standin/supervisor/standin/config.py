@@ -1,4 +1,4 @@
-"""What a server was told: command line, environment, config.yaml and config.yaml.d, with K3s's names and precedence.
+"""What a server or agent was told: command line, environment, config.yaml and config.yaml.d, with K3s's names and precedence.
 
 A flag on the command line beats the files, the files beat the environment (K3s turns the files into flags that it puts
 before the others: pkg/configfilearg/parser.go). Of several files the last one wins; `key+` adds to what came before
@@ -7,9 +7,11 @@ before the others: pkg/configfilearg/parser.go). Of several files the last one w
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import os
 import re
+import secrets
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +20,9 @@ from typing import Any, cast
 
 import yaml
 
-from . import layout
+from . import encryption, layout
 from .errors import Refused
+from .files import public_folder, write
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,9 @@ AGENT_FLAGS = (
     Flag("v", short="v", default="0"),
     Flag("token", env="K3S_TOKEN", short="t"),
     Flag("token-file", env="K3S_TOKEN_FILE"),
+    Flag("server", env="K3S_URL", short="s"),
     Flag("node-name", env="K3S_NODE_NAME"),
+    Flag("with-node-id", switch=True),
     Flag("node-ip", many=True),
     Flag("node-label", many=True),
     Flag("node-taint", many=True),
@@ -69,6 +74,8 @@ SERVER_FLAGS = (
     Flag("kube-apiserver-arg", many=True),
     Flag("kube-controller-manager-arg", many=True),
     Flag("kube-scheduler-arg", many=True),
+    Flag("secrets-encryption", switch=True),
+    Flag("secrets-encryption-provider", default=encryption.AESCBC),
 )
 # K3s's own name for each packaged component (docs.k3s.io/installation/packaged-components).
 PACKAGED = ("coredns", "local-storage", "metrics-server", "runtimes", "servicelb", "traefik")
@@ -78,7 +85,7 @@ Values = dict[str, list[str]]
 
 @dataclass(frozen=True)
 class Config:
-    """A server's settings, complete and checked."""
+    """A node's settings, complete and checked. An agent learns the cluster's ranges and domain from its server."""
 
     values: Mapping[str, tuple[str, ...]]
     node_name: str
@@ -108,7 +115,10 @@ class Config:
 
 
 def read(arguments: Sequence[str], environ: Mapping[str, str] = os.environ, flags: Sequence[Flag] = SERVER_FLAGS) -> Config:
-    """Work out the configuration of `k3s server ARGUMENTS`. Raises Refused."""
+    """Work out the configuration of `k3s server ARGUMENTS`, or of an agent with its flags. Raises Refused."""
+    for file in layout.UNREAD:
+        if file.exists():
+            raise Refused(f"{file} is not known to the K3s stand-in")
     line = parse_line(arguments, flags)
     environment = {flag.name: [environ[flag.env]] for flag in flags if flag.env and environ.get(flag.env)}
     explicit = (line.get("config") or environment.get("config") or [""])[-1]
@@ -205,18 +215,22 @@ def _as_arguments(values: Values, flags: Sequence[Flag]) -> tuple[str, ...]:
 
 def _complete(values: Mapping[str, tuple[str, ...]], given: tuple[str, ...]) -> Config:
     one = {name: value[-1] for name, value in values.items() if value}
-    services = _network(one, "service-cidr")
-    _network(one, "cluster-cidr")
+    services = _network(one, "service-cidr", "10.43.0.0/16")
+    _network(one, "cluster-cidr", "10.42.0.0/16")
     disabled = frozenset(part for value in values.get("disable", ()) for part in value.split(",") if part)
-    if unknown := sorted(disabled - set(PACKAGED)):
-        raise Refused(f"invalid flag value: --disable={unknown[0]}; allowed are {', '.join(PACKAGED)}")
+    for name in sorted(disabled - set(PACKAGED)):  # K3s takes any name: an AddOn of the user's own may be disabled, too
+        if meant := difflib.get_close_matches(name, PACKAGED, n=1, cutoff=0.75):
+            raise Refused(f"invalid flag value: --disable={name}; did you mean {meant[0]}?")
     try:
-        mode = int(one["write-kubeconfig-mode"], 8)
+        mode = int(one.get("write-kubeconfig-mode", "600"), 8)
     except ValueError:
         raise Refused(f"--write-kubeconfig-mode must be an octal number such as 644, not {one['write-kubeconfig-mode']!r}") from None
+    provider = one.get("secrets-encryption-provider", encryption.AESCBC)
+    if provider not in encryption.KEY_TYPES:
+        raise Refused(f"--secrets-encryption-provider must be {' or '.join(encryption.KEY_TYPES)}, not {provider!r}")
     return Config(
         values=values,
-        node_name=(one.get("node-name") or socket.gethostname()).lower(),
+        node_name=_node_name(one),
         node_ip=one.get("node-ip", "").split(",")[0] or default_address(),
         cluster_dns=one.get("cluster-dns") or str(services[10]),
         kubernetes_ip=str(services[1]),
@@ -228,11 +242,23 @@ def _complete(values: Mapping[str, tuple[str, ...]], given: tuple[str, ...]) -> 
     )
 
 
-def _network(values: Mapping[str, str], name: str) -> ipaddress.IPv4Network:
+def _network(values: Mapping[str, str], name: str, usual: str) -> ipaddress.IPv4Network:
+    text = values.get(name, usual)
     try:
-        return ipaddress.IPv4Network(values[name])
+        return ipaddress.IPv4Network(text)
     except ValueError as error:
-        raise Refused(f"invalid {name} {values[name]}: {error}") from None
+        raise Refused(f"invalid {name} {text}: {error}") from None
+
+
+def _node_name(values: Mapping[str, str]) -> str:
+    """The host's name unless told otherwise; --with-node-id adds a number that this machine keeps (pkg/agent/config/config.go)."""
+    name = (values.get("node-name") or socket.gethostname()).lower()
+    if values.get("with-node-id") != "true":
+        return name
+    if not layout.NODE_ID.exists():
+        public_folder(layout.NODE_ID.parent)
+        write(layout.NODE_ID, f"{secrets.token_hex(4)}\n".encode(), 0o644)
+    return f"{name}-{layout.NODE_ID.read_text().strip()}"
 
 
 def _secret(values: Mapping[str, str], name: str) -> str:

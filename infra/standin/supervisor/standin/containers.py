@@ -19,7 +19,9 @@ from .files import write
 
 PAUSE = "docker.io/k3s-standin/pause:1"
 IMPORTED = layout.AGENT / "etc" / "imported-images.json"
-IMAGE_OF = {"coredns": "coredns", "servicelb": "lb", "traefik": "traefik"}  # packaged component: its archive
+# Packaged component: its archives. Helm's is imported with the first HelmChart (helmcharts.py), which Traefik is.
+IMAGES_OF = {"coredns": ("coredns",), "metrics-server": ("metrics-server",), "servicelb": ("lb",), "traefik": ("helm", "traefik")}
+LAST = frozenset({"metrics-server"})  # nobody waits for it
 IMPORT_TIMEOUT_S = 300.0
 CAP_SYS_RESOURCE = 24
 
@@ -84,22 +86,6 @@ def may_lower_oom_score() -> bool:
     return match is None or bool(int(match[1], 16) >> CAP_SYS_RESOURCE & 1)
 
 
-def configure_network(pod_cidr: str) -> None:
-    """Give pods addresses of this node's range on bridge cni0, and ports of the host where they ask for one."""
-    network = {
-        "cniVersion": "1.0.0",
-        "name": "cbr0",  # as flannel's in K3s (pkg/agent/flannel/setup.go)
-        "plugins": [
-            {
-                "type": "bridge", "bridge": "cni0", "isGateway": True, "ipMasq": True, "hairpinMode": True, "forceAddress": True,
-                "ipam": {"type": "host-local", "ranges": [[{"subnet": pod_cidr}]], "routes": [{"dst": "0.0.0.0/0"}]},
-            },
-            {"type": "portmap", "capabilities": {"portMappings": True}},
-        ],
-    }  # fmt: skip
-    write(layout.CNI_CONFIG / "10-flannel.conflist", json.dumps(network, indent=2).encode())
-
-
 def start(children: Children, *, debug: bool = False) -> None:
     """Start containerd. Its shims, and so the containers, live on when it ends."""
     for folder in (layout.CONTAINERD_ROOT, layout.CONTAINERD_STATE, layout.CNI_CONFIG, layout.IMAGES):
@@ -120,8 +106,10 @@ def wait(give_up: Callable[[], None]) -> None:
         time.sleep(0.025)
 
 
-def import_images(archives: Sequence[Path]) -> list[str]:
+def import_images(archives: Sequence[Path], when_there: Callable[[str], object] = lambda _: None) -> list[str]:
     """Import archives that are not there yet, pinned against the kubelet's garbage collection; return what went wrong.
+
+    `when_there` is called with the name of each, "traefik", as soon as it is there.
 
     As K3s does with agent/images at each start (docs.k3s.io/installation/airgap); unchanged archives are not read again.
     """
@@ -130,6 +118,7 @@ def import_images(archives: Sequence[Path]) -> list[str]:
     for archive in archives:
         stamp = [archive.stat().st_size, archive.stat().st_mtime_ns]
         if known.get(str(archive)) == stamp:
+            when_there(archive.stem)
             continue
         options = ("--local", "--label", "io.cri-containerd.image=managed", "--label", "io.cri-containerd.pinned=pinned")
         if _ctr("images", "import", *options, str(archive), timeout_s=IMPORT_TIMEOUT_S) is None:
@@ -137,15 +126,16 @@ def import_images(archives: Sequence[Path]) -> list[str]:
         else:
             known[str(archive)] = stamp
             write(IMPORTED, json.dumps(known).encode())
+        when_there(archive.stem)  # even if it failed: its pod will say so
     return problems
 
 
 def archives(disabled: Set[str] = frozenset()) -> list[Path]:
-    """Image archives to import: the stand-in's own first, for the first pods need them; not those of disabled components."""
-    unused = {IMAGE_OF[name] for name in disabled if name in IMAGE_OF}
+    """Image archives to import, small ones first: the more pods start meanwhile. The stand-in's own are left out where their component is disabled."""
+    unused = {image for name in disabled for image in IMAGES_OF.get(name, ())}
     own = [path for path in (layout.HOME / "images").glob("*.tar") if path.stem not in unused]
-    own.sort(key=lambda path: path.stat().st_size)
-    return own + sorted(path for path in layout.IMAGES.glob("*") if path.name.endswith((".tar", ".tar.gz", ".tgz", ".tar.zst")))
+    given = [path for path in layout.IMAGES.glob("*") if path.name.endswith((".tar", ".tar.gz", ".tgz", ".tar.zst"))]
+    return sorted(own + given, key=lambda path: (path.stem in LAST, path.stat().st_size))
 
 
 def _ctr(*arguments: str, timeout_s: float) -> str | None:

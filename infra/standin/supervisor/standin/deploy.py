@@ -2,15 +2,18 @@
 
 Each file is an AddOn called after it. It is applied when the server starts and when the file changes; objects that vanish
 from a changed file are deleted; objects of a removed file are left alone. `name.yaml.skip` keeps a file from being applied.
-A component named by --disable has its file and its objects removed (docs.k3s.io/installation/packaged-components).
+What --disable names has its file, its objects and its AddOn removed (docs.k3s.io/installation/packaged-components).
 """
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import hashlib
 import json
 import re
 import sys
+import time
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +21,14 @@ from typing import cast
 
 import yaml
 
-from . import layout
+from . import journal, layout
 from .api import TROUBLE, Api, ApiError, Object
 from .files import write
 
 MANAGER = "deploy@k3s"
 ADDONS = "/apis/k3s.cattle.io/v1/namespaces/kube-system/addons"
+EVENTS = "/api/v1/namespaces/kube-system/events"
+COMPLAIN_EVERY_S = 15.0  # how often K3s looks at the files
 KINDS_ANNOTATION = "addon.k3s.cattle.io/gvks"
 OWNED = "objectset.rio.cattle.io"
 
@@ -59,99 +64,196 @@ CRD: Object = {
 
 
 @dataclass
+class Applied:
+    """A file as it was applied. `counts` until its AddOn says so."""
+
+    modified: float
+    checksum: str
+    kinds: frozenset[str]
+    counts: bool = True
+
+
+@dataclass(frozen=True)
+class Addon:
+    """What an AddOn in the cluster says."""
+
+    uid: str = ""
+    checksum: str = ""
+    kinds: frozenset[str] = frozenset()
+
+
+@dataclass
 class Deployer:
     """Applies manifests; remembers what it found, so that an unchanged file costs one look at its time."""
 
     api: Api
     disabled: frozenset[str]
     variables: Mapping[str, str]
-    _applied: dict[Path, tuple[float, str]] = field(
-        default_factory=dict[Path, tuple[float, str]]
-    )  # file: time and checksum when it was applied
-    _recorded: dict[Path, str] = field(default_factory=dict[Path, str])  # file: checksum that its AddOn has
+    _applied: dict[Path, Applied] = field(default_factory=dict[Path, "Applied"])
+    _addons: dict[str, Addon] = field(default_factory=dict[str, "Addon"])  # as they are in the cluster
+    _packaged: set[Path] = field(default_factory=set[Path])
+    _complained: dict[Path, tuple[str, float]] = field(default_factory=dict[Path, tuple[str, float]])  # file: what, and when
     _resources: dict[str, dict[str, tuple[str, bool]]] = field(
         default_factory=dict[str, dict[str, tuple[str, bool]]]
     )  # version: kind: plural, namespaced
-    _addons_ready: bool = False
+    _addons_known: bool = False
+    _begun: bool = False  # all files were applied once; from here on a file that says what its AddOn says is left alone
 
     def stage(self, *, later: Set[str] = frozenset()) -> None:
-        """Lay the packaged manifests where K3s has them, its variables filled in; not what is disabled, skipped, or comes `later`."""
-        for source in sorted((layout.HOME / "manifests").glob("*.yaml")):
-            target = layout.MANIFESTS / source.name
-            if source.stem not in self.disabled | later and not target.with_name(f"{target.name}.skip").exists():
-                text = re.sub(r"%\{(\w+)\}%", lambda match: self.variables[match[1]], source.read_text())
+        """Lay the packaged manifests where K3s has them, its variables filled in; not what is disabled, or comes `later`."""
+        packaged = layout.HOME / "manifests"
+        for source in sorted(packaged.rglob("*.yaml")):
+            target = layout.MANIFESTS / source.relative_to(packaged)
+            if not _names(target) & (self.disabled | later):
+                self._packaged.add(target)
+                text = re.sub(r"%\{(\w+)\}%", lambda match: self.variables.get(match[1], match[0]), source.read_text())
                 if not target.exists() or target.read_text() != text:
                     write(target, text.encode())
 
     def scan(self) -> None:
         """Apply the files that are new or changed; what fails is logged and tried again at the next scan."""
+        self._know_addons()
+        failed = False
         for path in _manifests():
+            if not (self._addons_known or path in self._packaged):
+                failed = True
+                continue  # K3s begins with the AddOn: its name may be refused, and then nothing of the file is applied
             try:
                 modified = path.stat().st_mtime
-                if path not in self._applied or self._applied[path][0] != modified:
-                    content = path.read_bytes()
-                    self._apply_file(path, content)
-                    self._applied[path] = (modified, hashlib.sha256(content).hexdigest())
+                if path not in self._applied or self._applied[path].modified != modified:
+                    self._apply_file(path, modified)
+                    self._complained.pop(path, None)
             except (*TROUBLE, ValueError, yaml.YAMLError) as error:
-                log(f"applying manifest {path} failed: {error}")
+                failed = True
+                self._complain(path, error)
+        self._begun = self._begun or not failed
 
     def record(self) -> None:
-        """Keep one AddOn object per applied file."""
-        try:
-            if not self._addons_ready:
-                self.api.apply(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{CRD['metadata']['name']}", CRD, MANAGER)
-                self._addons_ready = True
-            for path, (_, checksum) in self._applied.items():
-                if self._recorded.get(path) != checksum:
-                    self._record_file(path, checksum)
-        except TROUBLE as error:
-            if not (isinstance(error, ApiError) and error.code == 404):  # the new kind takes a moment to be served
-                log(f"recording addons failed: {error}")
+        """Bring the AddOns up to what was applied, with an event each."""
+        if not self._addons_known:
+            return
+        for path, applied in self._applied.items():
+            name = _addon_name(path)
+            if self._addons.get(name, Addon()).checksum != applied.checksum and applied.counts:
+                self._addons[name] = self._write_addon(name, path, applied.checksum, applied.kinds)
+                self._event(name, "Normal", "AppliedManifest", f'Applied manifest at "{path}"')
+                applied.counts = False  # another file of this name may take the AddOn over
 
     def remove_disabled(self) -> None:
-        """Delete the objects and the file of each disabled component that was applied before."""
-        for name in sorted(self.disabled):
-            path = layout.MANIFESTS / f"{name}.yaml"
-            if path.exists():
+        """Delete objects, AddOn and file of everything that --disable names and was applied before."""
+        for path in _manifests():
+            if _names(path) & self.disabled:
                 for thing in documents(path.read_bytes()):
-                    self._delete(self._path(thing))
-                self._delete(f"{ADDONS}/{name}")
+                    with contextlib.suppress(ValueError):  # a kind that is not there any more
+                        self._delete(self._path(thing))
+                self._delete(f"{ADDONS}/{_addon_name(path)}")
                 path.unlink()
+        for name in self.disabled:
+            folder = layout.MANIFESTS / name
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
 
-    def _apply_file(self, path: Path, content: bytes) -> None:
-        things = documents(content)
-        marks = ownership(_addon_name(path))
+    def _know_addons(self) -> None:
+        """Make the kind AddOn and learn which there are; until then only packaged files are applied."""
+        if self._addons_known:
+            return
+        try:
+            self.api.apply(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{CRD['metadata']['name']}", CRD, MANAGER)
+            self._read_addons()
+            self._addons_known = True
+        except TROUBLE as error:
+            if not (isinstance(error, ApiError) and error.code == 404):  # the new kind takes a moment to be served
+                log(f"the kind AddOn cannot be had: {error}")
+
+    def _read_addons(self) -> None:
+        self._addons = {item["metadata"]["name"]: addon_of(item) for item in self.api.get(ADDONS)["items"]}
+
+    def _apply_file(self, path: Path, modified: float) -> None:
+        name = _addon_name(path)
+        if path not in self._packaged:
+            self._read_addons()  # somebody may have deleted it: then it is made anew, also for a file that says what it said before
+            if name not in self._addons:
+                self._addons[name] = self._write_addon(name, path, "", frozenset())
+        content = path.read_bytes()
+        checksum = hashlib.sha256(content).hexdigest()
+        if self._begun and path not in self._packaged and self._addons.get(name, Addon()).checksum == checksum:
+            self._applied[path] = Applied(modified, checksum, self._addons[name].kinds, counts=False)
+            return
+        try:
+            things = documents(content)
+        except (ValueError, yaml.YAMLError) as error:
+            self._event(name, "Warning", "ParseManifestFailed", f'Parse manifest at "{path}" failed: {error}')
+            raise
+        kinds = frozenset(_kind(thing) for thing in things)
+        try:
+            self._apply(name, things)
+            before = self._addons.get(name)
+            if before and before.checksum not in ("", checksum):
+                self._prune(name, things, before.kinds | kinds)
+        except (*TROUBLE, ValueError) as error:
+            self._event(name, "Warning", "ApplyManifestFailed", f'Applying manifest at "{path}" failed: {error}')
+            raise
+        self._applied[path] = Applied(modified, checksum, kinds)
+
+    def _apply(self, name: str, things: Iterable[Object]) -> None:
+        marks = ownership(name)
         for thing in things:
             meta = thing.setdefault("metadata", {})
             meta["labels"] = {**(meta.get("labels") or {}), **marks["labels"]}
             meta["annotations"] = {**(meta.get("annotations") or {}), **marks["annotations"]}
             self.api.apply(self._path(thing), thing, MANAGER)
-        if path in self._applied:
-            self._prune(_addon_name(path), things)
 
-    def _prune(self, name: str, things: Iterable[Object]) -> None:
-        """Delete what an earlier version of a changed file had and this one has not."""
+    def _prune(self, name: str, things: Iterable[Object], kinds: Iterable[str]) -> None:
+        """Delete what an earlier version of the file had and this one has not."""
         wanted = {self._path(thing) for thing in things}
-        before = self.api.get(f"{ADDONS}/{name}")["metadata"].get("annotations", {}).get(KINDS_ANNOTATION, "")
         selector = "%2C".join(f"{key}%3D{value}" for key, value in ownership(name)["labels"].items())
-        for text in filter(None, before.split(";")):
+        for text in sorted(kinds):
             version, kind = text.split(", Kind=")
-            plural, _ = self._resource(version.removeprefix("/"), kind)
-            for found in self.api.get(f"{_root(version.removeprefix('/'))}/{plural}?labelSelector={selector}")["items"]:
-                target = self._path({"apiVersion": version.removeprefix("/"), "kind": kind, "metadata": found["metadata"]})
-                if target not in wanted:
-                    self._delete(target)
+            version = version.removeprefix("/")
+            with contextlib.suppress(ValueError):  # a kind that is not there any more
+                plural, _ = self._resource(version, kind)
+                for found in self.api.get(f"{_root(version)}/{plural}?labelSelector={selector}")["items"]:
+                    target = self._path({"apiVersion": version, "kind": kind, "metadata": found["metadata"]})
+                    if target not in wanted:
+                        self._delete(target)
 
-    def _record_file(self, path: Path, checksum: str) -> None:
-        kinds = sorted({f"{_slashed(thing['apiVersion'])}, Kind={thing['kind']}" for thing in documents(path.read_bytes())})
+    def _write_addon(self, name: str, path: Path, checksum: str, kinds: frozenset[str]) -> Addon:
+        annotations = {KINDS_ANNOTATION: ";".join(sorted(kinds))} if kinds else {}
         addon: Object = {
             "apiVersion": "k3s.cattle.io/v1",
             "kind": "Addon",
-            "metadata": {"name": _addon_name(path), "namespace": "kube-system", "annotations": {KINDS_ANNOTATION: ";".join(kinds)}},
+            "metadata": {"name": name, "namespace": "kube-system", "annotations": annotations},
             "spec": {"source": str(path), "checksum": checksum},
         }
-        self.api.apply(f"{ADDONS}/{_addon_name(path)}", addon, MANAGER)
-        self._recorded[path] = checksum
+        return addon_of(self.api.apply(f"{ADDONS}/{name}", addon, MANAGER))
+
+    def _event(self, name: str, kind: str, reason: str, message: str) -> None:
+        """What `kubectl describe addon` shows; that it cannot be written is no reason to stop."""
+        now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        about = {"apiVersion": "k3s.cattle.io/v1", "kind": "Addon", "name": name, "namespace": "kube-system"}
+        event: Object = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"generateName": f"{name}.", "namespace": "kube-system"},
+            "involvedObject": {**about, "uid": self._addons.get(name, Addon()).uid},
+            "source": {"component": "deploy"},
+            "type": kind,
+            "reason": reason,
+            "message": message[:1000],
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+        }
+        with contextlib.suppress(*TROUBLE):
+            self.api.create(EVENTS, event)
+
+    def _complain(self, path: Path, error: Exception) -> None:
+        """K3s's line for a file that cannot be applied, when it says something new and else as often as K3s says it."""
+        text, now = str(error), time.monotonic()
+        before, when = self._complained.get(path, ("", 0.0))
+        if text != before or now - when >= COMPLAIN_EVERY_S:
+            journal.error(f"Failed to process config: failed to process {path}: {text}")
+            self._complained[path] = (text, now)
 
     def _path(self, thing: Object) -> str:
         """Where an object of a manifest lives in the API."""
@@ -195,6 +297,12 @@ def documents(content: bytes) -> list[Object]:
     return found
 
 
+def addon_of(thing: Object) -> Addon:
+    """An AddOn from the API."""
+    kinds = thing["metadata"].get("annotations", {}).get(KINDS_ANNOTATION, "")
+    return Addon(thing["metadata"].get("uid", ""), thing.get("spec", {}).get("checksum", ""), frozenset(filter(None, kinds.split(";"))))
+
+
 def ownership(name: str) -> dict[str, dict[str, str]]:
     """The marks by which an AddOn's objects are found again: the label and annotations that K3s puts on them."""
     owner = {"owner-gvk": "k3s.cattle.io/v1, Kind=Addon", "owner-name": name, "owner-namespace": "kube-system"}
@@ -210,12 +318,24 @@ def _manifests() -> list[Path]:
     files = [path for path in sorted(layout.MANIFESTS.rglob("*")) if path.is_file()]
     skipped = {path.name.removesuffix(".skip") for path in files if path.name.endswith(".skip")}
     return [
-        path for path in files if path.suffix in (".yaml", ".yml", ".json") and not path.name.startswith(".") and path.name not in skipped
+        path
+        for path in files
+        if path.suffix.lower() in (".yaml", ".yml", ".json") and not path.name.startswith(".") and path.name not in skipped
     ]
 
 
 def _addon_name(path: Path) -> str:
     return path.name.split(".", 1)[0]
+
+
+def _names(path: Path) -> set[str]:
+    """What --disable may call a manifest: its name without suffix, or a folder below server/manifests that it is in."""
+    inside = path.relative_to(layout.MANIFESTS)
+    return {path.stem, *(str(folder) for folder in inside.parents if folder.name)}
+
+
+def _kind(thing: Object) -> str:
+    return f"{_slashed(thing['apiVersion'])}, Kind={thing['kind']}"
 
 
 def _root(version: str) -> str:

@@ -16,6 +16,14 @@ def write(path: Path, data: bytes, mode: int = 0o600) -> None:
     new.replace(path)
 
 
+def public_folder(path: Path) -> None:
+    """Make a folder that everybody may enter, and those above it, whatever our umask."""
+    for folder in (*reversed(path.parents), path):
+        if not folder.exists():
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o755)
+
+
 def link(path: Path, target: Path) -> None:
     """Make `path` a symbolic link to `target`, whatever it was."""
     path.unlink(missing_ok=True)

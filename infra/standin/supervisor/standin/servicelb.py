@@ -17,6 +17,8 @@ from .deploy import log
 IMAGE = "docker.io/k3s-standin/lb:1"
 GROUP = "svccontroller.k3s.cattle.io"
 SERVICE_NAME, SERVICE_NAMESPACE = f"{GROUP}/svcname", f"{GROUP}/svcnamespace"
+ENABLED, POOL = f"{GROUP}/enablelb", f"{GROUP}/lbpool"  # on nodes, and the second also on Services
+CHOSEN = f"/api/v1/nodes?labelSelector={ENABLED.replace('/', '%2F')}"
 MANAGER = "servicelb@k3s"
 NAMESPACE = "kube-system"
 ACCOUNT = "svclb"
@@ -43,6 +45,7 @@ class ServiceLB:
         """Work until the server stops; what fails is tried again."""
         api = Api()
         self._watch("/api/v1/services")
+        self._watch(CHOSEN)
         while True:
             self._changed.wait(TRY_AGAIN_S)
             self.check()
@@ -79,8 +82,9 @@ class ServiceLB:
             api.apply(f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{ACCOUNT}", _account(), MANAGER)
             self._watch(f"{PODS}?{OURS}")
         there = {item["metadata"]["name"]: item for item in api.get(f"{DAEMONSETS}?{OURS}")["items"]}
+        chosen = bool(services and api.get(CHOSEN)["items"])
         for service in services.values():
-            self._apply(api, daemonset(service), there)
+            self._apply(api, daemonset(service, chosen=chosen), there)
         names = {_name(service) for service in services.values()}
         for name in there.keys() - names:
             _ignoring_missing(lambda name=name: api.delete(f"{DAEMONSETS}/{name}"))
@@ -132,8 +136,8 @@ def addresses(pods: list[Object], namespace: str, name: str) -> list[str]:
     })  # fmt: skip
 
 
-def daemonset(service: Object) -> Object:
-    """What holds the ports of a Service."""
+def daemonset(service: Object, *, chosen: bool = False) -> Object:
+    """What holds the ports of a Service. `chosen`: some node says whether it takes part; then only those take part that say true."""
     meta, name = service["metadata"], _name(service)
     labels = {"app": name, SERVICE_NAME: meta["name"], SERVICE_NAMESPACE: meta["namespace"]}
     local = service["spec"].get("externalTrafficPolicy") == "Local"
@@ -143,7 +147,7 @@ def daemonset(service: Object) -> Object:
         "metadata": {
             "name": name,
             "namespace": NAMESPACE,
-            "labels": {f"{GROUP}/nodeselector": "false", SERVICE_NAME: meta["name"], SERVICE_NAMESPACE: meta["namespace"]},
+            "labels": {f"{GROUP}/nodeselector": str(chosen).lower(), SERVICE_NAME: meta["name"], SERVICE_NAMESPACE: meta["namespace"]},
         },
         "spec": {
             "revisionHistoryLimit": 0,
@@ -161,11 +165,18 @@ def daemonset(service: Object) -> Object:
                         {"key": "node-role.kubernetes.io/control-plane", "operator": "Exists", "effect": "NoSchedule"},
                         {"key": "CriticalAddonsOnly", "operator": "Exists"},
                     ],
+                    **({"nodeSelector": _node_selector(service)} if chosen else {}),
                     "containers": [_container(service, port, local=local) for port in service["spec"]["ports"]],
                 },
             },
         },
     }
+
+
+def _node_selector(service: Object) -> dict[str, str]:
+    labels: dict[str, str] = service["metadata"].get("labels") or {}
+    pool = labels.get(POOL)
+    return {ENABLED: "true", **({POOL: pool} if pool else {})}
 
 
 def _container(service: Object, port: Object, *, local: bool) -> Object:

@@ -8,11 +8,11 @@ from courselab.grade.why.nodes import node
 from courselab.grade.why.pods import pod
 from courselab.grade.why.storage import claim
 from courselab.grade.why.walk import Walk, Walker, Why
-from courselab.grade.why.workloads import cron_job, deployment, helm_chart, job, replicas, with_events
+from courselab.grade.why.workloads import addon, cron_job, deployment, helm_chart, job, replicas
 from courselab.grade.world import World
 
 WALKERS: dict[str, Walker] = {
-    "Addon": with_events,
+    "Addon": addon,
     "CronJob": cron_job,
     "DaemonSet": replicas,
     "Deployment": deployment,

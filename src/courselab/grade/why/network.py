@@ -9,12 +9,13 @@ from courselab.grade.match import nearest
 from courselab.grade.selectors import describe, selects
 from courselab.grade.settle import is_true
 from courselab.grade.why.walk import Walk
-from courselab.grade.why.workloads import is_alive
-from courselab.grade.world import World, labels_of, name_of, namespace_of
+from courselab.grade.why.workloads import is_alive, template_labels
+from courselab.grade.world import World, is_dying, labels_of, name_of, namespace_of
 
 SHOWN = 5
 _SERVICE_OF_SVCLB = "svccontroller.k3s.cattle.io/svcname"
 _NAMESPACE_OF_SVCLB = "svccontroller.k3s.cattle.io/svcnamespace"
+_MAKERS = ("Deployment", "StatefulSet", "DaemonSet")
 _DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
 
 
@@ -46,11 +47,21 @@ def _selects_nothing(walk: Walk, obj: Obj, selector: dict[str, Any], base: dict[
     if elsewhere:
         walk.signal("service", "SelectorElsewhere", selector=describe(selector), elsewhere=", ".join(elsewhere), **base)
         return
+    makers = [one for kind in _MAKERS for one in walk.world.objects(kind) if _makes_pods_for(one, obj, selector)]
+    if makers:  # it has no pod at this moment, and the reason is theirs
+        for maker in makers[:SHOWN]:
+            walk.into(maker)
+        return
     here = [pod for pod in alive if namespace_of(pod) == namespace_of(obj)]
     labels = sorted({describe(_telling(labels_of(pod))) for pod in here if labels_of(pod)})
     namespace = namespace_of(obj)
     there = f"; the pods in namespace {namespace} have {' or '.join(labels[:SHOWN])}" if labels else "; there are no pods in its namespace"
     walk.signal("service", "SelectorMatchesNothing", selector=describe(selector), labels_there=there, **base)
+
+
+def _makes_pods_for(workload: Obj, service: Obj, selector: dict[str, Any]) -> bool:
+    """Whether a workload's pods would be those that the Service looks for."""
+    return namespace_of(workload) == namespace_of(service) and selects(selector, template_labels(workload)) and not is_dying(workload)
 
 
 def _telling(labels: dict[str, str]) -> dict[str, str]:
@@ -95,6 +106,7 @@ def ingress(walk: Walk, obj: Obj) -> None:
     _ingress_class(walk, obj, base)
     for backend in backends(obj):
         _backend(walk, obj, backend, base)
+    _other_claims(walk, obj, base)
     for entry in rows(obj, "spec", "tls"):
         _certificate(walk, obj, text(entry, "secretName"), base)
 
@@ -103,7 +115,7 @@ def _ingress_class(walk: Walk, obj: Obj, base: dict[str, str]) -> None:
     if "IngressClass" not in walk.world.evidence.cluster.kinds:
         return
     classes = walk.world.objects("IngressClass")
-    wanted = text(obj, "spec", "ingressClassName") or table(obj, "metadata", "annotations").get("kubernetes.io/ingress.class", "")
+    wanted = _class(obj)
     listed = f"; there is {', '.join(map(name_of, classes))}" if classes else "; the cluster has no ingress class"
     if wanted and not walk.world.find("IngressClass", wanted):
         walk.signal("ingress", "UnknownClass", wanted=wanted, classes=listed, **base)
@@ -136,6 +148,32 @@ def _backend(walk: Walk, obj: Obj, backend: Obj, base: dict[str, str]) -> None:
         offered = ", ".join(f"{port.get('port')}{_named(port)}" for port in ports)
         walk.signal("ingress", "BackendPort", service=name, port=backend["port"], offered=offered or "none", **base)
     walk.into(found)
+
+
+def _other_claims(walk: Walk, obj: Obj, base: dict[str, str]) -> None:
+    """Another Ingress of the same class that leads the same host and path to another Service."""
+    own = _routes(obj)
+    for other in walk.world.objects("Ingress"):
+        if other is obj or _class(other) != _class(obj):
+            continue
+        for (host, path), to in _routes(other).items():
+            if (host, path) in own and own[host, path] != to:
+                where = {"other": name_of(other), "other_namespace": namespace_of(other)}
+                walk.signal("ingress", "HostTaken", host=host or "every host", path=path, **where, **base)
+                return
+
+
+def _class(obj: Obj) -> str:
+    return text(obj, "spec", "ingressClassName") or table(obj, "metadata", "annotations").get("kubernetes.io/ingress.class", "")
+
+
+def _routes(obj: Obj) -> dict[tuple[str, str], tuple[str, str]]:
+    """(host, path) → (namespace, Service) of an Ingress."""
+    return {
+        (text(rule, "host"), text(path, "path") or "/"): (namespace_of(obj), text(path, "backend", "service", "name"))
+        for rule in rows(obj, "spec", "rules")
+        for path in rows(rule, "http", "paths")
+    }
 
 
 def _named(port: Obj) -> str:

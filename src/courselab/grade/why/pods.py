@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from courselab.grade.dig import Obj, dig, number, rows, table, text, texts
@@ -16,6 +17,8 @@ SHOWN_IMAGES = 6
 CRASHES_LASTING = 2  # this often, and a crash is no accident of starting any more
 PROBE_FAILURES_LASTING = 3
 PROBE_SECONDS_LASTING = 10
+SAYS_NOT_YET = re.compile(r"statuscode: 5\d\d")  # the application answers, and is not ready by its own account
+NOT_YET_SECONDS_LASTING = 60
 _EXIT_CODES = {126: " (its command may not be executed)", 137: " (killed)", 139: " (segmentation fault)", 143: " (asked to stop)"}
 _SYSTEM_IMAGES = ("rancher/", "k3s-standin/", "registry.k8s.io/", "docker.io/rancher/", "docker.io/k3s-standin/", "docker.io/library/pause")
 
@@ -66,10 +69,30 @@ def _node_state(world: World, name: str) -> str:
 def _unscheduled(walk: Walk, obj: Obj, base: dict[str, str]) -> None:
     refused = [one for one in rows(obj, "status", "conditions") if one.get("type") == "PodScheduled" and one.get("status") == "False"]
     for condition in refused[:1]:
-        message = text(condition, "message")
+        message = _with_taints(walk.world, obj, text(condition, "message"))
         walk.signal("pod", text(condition, "reason"), message, **_asked(walk.world, obj, message), **base)
     if not _claims(walk, obj) and not refused:
         walk.signal("pod", "Pending", **base)
+
+
+def _with_taints(world: World, obj: Obj, message: str) -> str:
+    """The scheduler's message with the taints that newer ones do not name: "1 node(s) had untolerated taint(s)"."""
+    if "untolerated taint(s)" not in message:
+        return message
+    tolerated = rows(obj, "spec", "tolerations")
+    taints = [taint for node in world.objects("Node") for taint in rows(node, "spec", "taints") if not _tolerates(tolerated, taint)]
+    named = {f"{{{text(taint, 'key')}: {text(taint, 'value')}}}": None for taint in taints if text(taint, "effect") != "PreferNoSchedule"}
+    return " ".join([message, *(f"untolerated taint {one}" for one in named)])
+
+
+def _tolerates(tolerations: list[Obj], taint: Obj) -> bool:
+    """Whether one of the tolerations is for this taint: https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/"""
+    return any(
+        text(one, "key") in ("", text(taint, "key"))
+        and text(one, "effect") in ("", text(taint, "effect"))
+        and (text(one, "operator") == "Exists" or text(one, "value") == text(taint, "value"))
+        for one in tolerations
+    )
 
 
 def _asked(world: World, obj: Obj, message: str) -> dict[str, str]:
@@ -221,7 +244,8 @@ def _crash(walk: Walk, obj: Obj, spec: Obj, status: Obj, base: dict[str, str]) -
     liveness = _probe_event(walk.world, obj, "Liveness")
     if liveness and code in (0, 1, 2, 137, 143) and text(ended, "reason") != "OOMKilled":
         return walk.signal("crash", "LivenessFailed", liveness[0], **fields)
-    message = "\n".join([f"exit {code}", text(ended, "message"), *lines[-3:]] if code != 127 else ["exit 127"])
+    refused = next((line for line in lines if "forbidden: User" in line), "")
+    message = "\n".join([f"exit {code}", text(ended, "message"), refused, *lines[-3:]] if code != 127 else ["exit 127"])
     return walk.signal("crash", text(ended, "reason") or "Error", message, **fields)
 
 
@@ -240,12 +264,14 @@ def _probe_event(world: World, obj: Obj, probe: str) -> tuple[str, int] | None:
 
 def _not_ready(walk: Walk, obj: Obj, spec: Obj, status: Obj, base: dict[str, str]) -> bool:
     started = unix_time(text(dig(status, "state", "running"), "startedAt"))
-    age = walk.world.evidence.collected - started if started else 0.0
+    lost = [unix_time(text(row, "lastTransitionTime")) for row in rows(obj, "status", "conditions") if row.get("type") == "Ready"]
+    age = walk.world.evidence.collected - max(started, *lost, 0.0) if started else 0.0
     for title, key in (("Startup", "startupProbe"), ("Readiness", "readinessProbe")):
         failure = _probe_event(walk.world, obj, title)
         if failure and table(spec, key):
             message, count = failure
-            lasting = count >= PROBE_FAILURES_LASTING and age >= PROBE_SECONDS_LASTING
+            patience_s = NOT_YET_SECONDS_LASTING if SAYS_NOT_YET.search(message) else PROBE_SECONDS_LASTING
+            lasting = count >= PROBE_FAILURES_LASTING and age >= patience_s
             return walk.signal("running", "Unhealthy", message, probe=title.lower(), lasting=lasting, **_probe(spec, key), **base)
     return walk.signal("running", "NotReady", **base)
 

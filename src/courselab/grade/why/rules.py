@@ -44,6 +44,11 @@ _CREATE = "CreateContainerError|RunContainerError|StartError|ContainerCannotRun"
 _DESCRIBE_POD = "kubectl describe pod {pod} -n {namespace}"
 _LOGS = "kubectl logs {pod} -n {namespace} -c {container} --previous"
 _SCHEDULE = "Unschedulable"
+# What the API server answers, in a log as it is or inside JSON: https://kubernetes.io/docs/reference/access-authn-authz/rbac/
+_DENIED = (
+    r'forbidden: User \\?"system:serviceaccount:(?P<owner>[^:"\\]+):(?P<account>[^"\\]+)\\?" cannot (?P<verb>\w+) '
+    r'resource \\?"(?P<resource>[^"\\]+)\\?"'
+)
 
 RULES: tuple[Rule, ...] = (
     # Images -------------------------------------------------------------------------------------------------------------------
@@ -243,6 +248,15 @@ RULES: tuple[Rule, ...] = (
         "container {container} ended with code 127: a command in it was not found",
         next=_LOGS,
         message=r"^exit 127$",
+        terminal=None,
+    ),
+    Rule(
+        "rbac-denied",
+        "crash",
+        ".*",
+        "container {container} was refused by the Kubernetes API: ServiceAccount {account} may not {verb} {resource} (RBAC)",
+        next="kubectl auth can-i {verb} {resource} -n {namespace} --as=system:serviceaccount:{owner}:{account}",
+        message=_DENIED,
         terminal=None,
     ),
     Rule(
@@ -520,6 +534,22 @@ RULES: tuple[Rule, ...] = (
         message=r"admission webhook \"(?P<webhook>[^\"]+)\" denied the request: (?P<details>[^\n]+)",
     ),
     Rule(
+        "webhook-unreachable",
+        "event",
+        "FailedCreate",
+        "admission webhook {webhook} is to be asked about each pod, and cannot be reached: {details}",
+        next="kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations",
+        message=r"failed calling webhook \"(?P<webhook>[^\"]+)\": (?:failed to call webhook: )?(?P<details>[^\n]+)",
+    ),
+    Rule(
+        "policy-denied",
+        "event",
+        "FailedCreate",
+        "admission policy {policy} refuses the pod: {details}",
+        next="kubectl describe validatingadmissionpolicy {policy}",
+        message=r"ValidatingAdmissionPolicy '(?P<policy>[^']+)' with binding '[^']+' denied request: (?P<details>[^\n]+)",
+    ),
+    Rule(
         "create-forbidden",
         "event",
         "FailedCreate",
@@ -655,6 +685,13 @@ RULES: tuple[Rule, ...] = (
         "BackendPort",
         "it asks Service {service} for port {port}, which offers {offered}",
         next="kubectl describe ingress {name} -n {namespace}",
+    ),
+    Rule(
+        "host-taken",
+        "ingress",
+        "HostTaken",
+        "Ingress {other} in namespace {other_namespace} leads {host}{path} elsewhere: which of the two is followed is not said anywhere",
+        next="kubectl get ingresses -A",
     ),
     Rule(
         "tls-missing",

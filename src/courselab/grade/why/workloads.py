@@ -74,9 +74,11 @@ def helm_chart(walk: Walk, obj: Obj) -> None:
     walk.events(obj, namespace=namespace_of(obj))
 
 
-def with_events(walk: Walk, obj: Obj) -> None:
-    """What happened to an object of which nothing else is known."""
-    walk.events(obj, namespace=namespace_of(obj))
+def addon(walk: Walk, obj: Obj) -> None:
+    """What happened to a manifest, unless it could be applied since."""
+    newest = next((text(event, "reason") for event in walk.world.events_of(obj) if text(event, "reason") != "ApplyingManifest"), "")
+    if newest != "AppliedManifest":
+        walk.events(obj, namespace=namespace_of(obj))
 
 
 def _revision(replica_set: Obj) -> int:

@@ -10,10 +10,11 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from courselab import files
@@ -22,12 +23,14 @@ from courselab.k3s import debian
 from courselab.k3s.oci import write_image
 from courselab.k3s.release import architecture
 from courselab.k3s.standin import recipe
+from courselab.k3s.standin.charts import pack_charts
 from courselab.k3s.standin.parts import Part, Store, digest_of, key_of
 from courselab.k3s.standin.recipe import IN_PODS, PROGRAMS, PodImage, Program
 from courselab.k3s.standin.toolchain import Runner, Toolchain, find_toolchain
+from courselab.k3s.standin.unused import note_use, remove_unused
 from courselab.locks import try_lock, wait_lock
 from courselab.paths import Paths
-from courselab.process import run
+from courselab.process import run, tied
 from courselab.progress import Progress
 
 COMPILE_S = 3600.0
@@ -50,23 +53,25 @@ class StandIn:
     version: str  # "1.36.3"
 
 
-def standin(paths: Paths, progress: Progress, *, runner: Runner = run) -> StandIn:
+def standin(paths: Paths, progress: Progress, *, without: Set[str] = frozenset(), runner: Runner = run) -> StandIn:
     """The stand-in of this checkout; what is missing of it is built, each part once. Raises LabError.
 
+    `without` names components that need not be in it; those that take long to compile are left out unless they are there already.
     Two builders wait for each other. Interrupted anywhere, the next call goes on: Go keeps every package it compiled.
     """
     source = paths.infra / "standin"
     if not (source / "modules").is_dir():
         raise LabError("The stand-in cannot be built", why=f"{source} is not there.", fix="Run lab from a whole checkout of the course.")
-    builder = Builder(paths, progress, runner)
+    builder = Builder(paths, progress, runner, recipe.OPTIONAL & without)
     found = builder.finished()
-    if found:
-        return found
-    with _lock(paths.cache / "standin", progress):
-        try:
-            return builder.finished() or builder.build()
-        except OSError as error:
-            raise _failure("The stand-in could not be built", str(error)) from error
+    if not found:
+        with _lock(paths.cache / "standin", progress):
+            try:
+                found = builder.finished() or builder.build()
+            except OSError as error:
+                raise _failure("The stand-in could not be built", str(error)) from error
+    note_use(found.folder, paths.state)
+    return found
 
 
 def broken_parts(paths: Paths) -> list[str]:
@@ -87,6 +92,7 @@ class Builder:
     paths: Paths
     progress: Progress
     runner: Runner
+    without: Set[str] = frozenset()
     _toolchain: Toolchain | None = None
     _choosing: threading.Lock = field(default_factory=threading.Lock)
 
@@ -107,30 +113,39 @@ class Builder:
         """The Kubernetes version: "1.36.3"."""
         return recipe.module_version(self.modules / "kube", recipe.KUBERNETES).removeprefix("v")
 
+    @cached_property
+    def _key(self) -> str:
+        """Changes with the content of anything the stand-in is made from."""
+        code = Path(__file__).parent
+        return key_of(self.source, code / "recipe.py", code / "build.py", architecture())
+
     @property
     def folder(self) -> Path:
-        """Where this stand-in is or will be, by the content of all it is made from."""
-        code = Path(__file__).parent
-        key = key_of(self.source, code / "recipe.py", code / "build.py", architecture())
-        return self.paths.cache / "standin" / key
+        """Where this stand-in is or will be."""
+        return self._folder(self.without)
+
+    def _folder(self, without: Set[str]) -> Path:
+        return self.paths.cache / "standin" / "-without-".join((self._key, *sorted(without)))
 
     def finished(self) -> StandIn | None:
-        """The stand-in, if it is there and every file of it has the size and time it was made with."""
-        try:
-            noted = json.loads((self.folder / "manifest.json").read_text(encoding="utf-8"))
-            whole = all(Part(self.folder / name, **about, seconds=0.0).intact() for name, about in noted["files"].items())
-        except (OSError, ValueError, TypeError, KeyError):
-            return None
-        return StandIn(self.folder, noted["version"]) if whole else None
+        """The stand-in, or one with more in it, if it is there and every file of it has the size and time it was made with."""
+        found = (_finished(folder) for folder in dict.fromkeys((self._folder(frozenset()), self.folder)))
+        return next((one for one in found if one), None)
 
     def build(self) -> StandIn:
         """Make what is missing and lay it all in place."""
         with ThreadPoolExecutor(2 if _memory_mib() >= ROOMY_MIB else 1, thread_name_prefix="standin") as pool:
             debian_programs = pool.submit(self._debian_programs)
-            programs = pool.map(self._program, PROGRAMS)
-            parts = {program.name: part for program, part in zip(PROGRAMS, programs, strict=True)} | debian_programs.result()
-            images = [self._image(image, parts[image.program]) for image in recipe.pod_images(self.modules)]
-        return self._assemble(parts, images)
+            programs = pool.map(self._program, self._wanted)
+            parts = {program.name: part for program, part in zip(self._wanted, programs, strict=True)} | debian_programs.result()
+            images = [self._image(image, parts[image.program]) for image in recipe.pod_images(self.modules) if image.program in parts]
+        found = self._assemble(parts, images)
+        remove_unused(self.folder.parent, [*parts.values(), *images])
+        return found
+
+    @cached_property
+    def _wanted(self) -> list[Program]:
+        return [program for program in PROGRAMS if program.name not in self.without]
 
     def _program(self, program: Program) -> Part:
         toolchain = self._go()
@@ -140,7 +155,7 @@ class Builder:
         if found:
             return found
         usual = self._durations().get(program.name, program.seconds)
-        number = f"{PROGRAMS.index(program) + 1} of {len(PROGRAMS)}"
+        number = f"{self._wanted.index(program) + 1} of {len(self._wanted)}"
         with self.progress.stage(f"stand-in: {program.name}", f"{number}, compiled once", eta_s=usual):
             part = self.store.make(program.name, key, lambda target: self._compile(program, flags, toolchain.go, target))
         self._note_duration(program.name, part.seconds)
@@ -160,7 +175,7 @@ class Builder:
             "GOGC": "400",  # a compiler that collects less garbage is quicker
         }
         argv = [str(go), "build", "-tags", program.tags, "-ldflags", flags, "-o", str(target), program.package]
-        done = self.runner(argv, timeout_s=COMPILE_S, env=environment, cwd=self.modules / program.module)
+        done = self.runner(tied(argv), timeout_s=COMPILE_S, env=environment, cwd=self.modules / program.module)
         if done.code != 0:
             raise _failure(f"{program.name} of the stand-in could not be built", done.error_text)
 
@@ -203,6 +218,7 @@ class Builder:
         shutil.copy2(self.source / "bin" / "k3s", making / "bin" / "k3s")
         for name in ("supervisor", "manifests"):
             shutil.copytree(self.source / name, making / name, ignore=shutil.ignore_patterns("__pycache__"))
+        pack_charts(self.source / "charts", making / "static" / "charts")
         # Machines see it read-only: without this their Python would compile it at every start.
         compileall.compile_dir(making / "supervisor", quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
         (making / "VERSION").write_text(f"{self.version}\n", encoding="utf-8")
@@ -231,6 +247,15 @@ class Builder:
     def _note_duration(self, name: str, seconds: float) -> None:
         with self._choosing:
             files.write_json(self._durations_file, {**self._durations(), name: seconds}, mode=0o644)
+
+
+def _finished(folder: Path) -> StandIn | None:
+    try:
+        noted = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        whole = all(Part(folder / name, **about, seconds=0.0).intact() for name, about in noted["files"].items())
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return StandIn(folder, noted["version"]) if whole else None
 
 
 @contextmanager

@@ -11,9 +11,12 @@ from courselab.errors import LabError
 from courselab.k3s.oci import Entry, File, Folder, ImageConfig, Link
 
 KUBERNETES = "k8s.io/kubernetes"
+HELM = "helm.sh/helm/v4"
+METRICS_SERVER = "sigs.k8s.io/metrics-server"
 DEBIAN_PACKAGES = ("runc", "busybox-static")  # runc needs a C compiler to build; Debian has it built
 RUNC = "/usr/sbin/runc"
 BUSYBOX = "/bin/busybox"
+KLIPPER = "/usr/bin/klipper-helm"
 APPLETS = tuple("cat chmod chown cp du echo find grep ls mkdir mv rm rmdir sh sleep stat test touch".split())
 
 
@@ -50,14 +53,20 @@ PROGRAMS = (
     ),
     Program("pause", "pause", seconds=2.0),
     Program("lb", "lb", seconds=3.0),
-    # Last, although it takes long: whoever stops the first build here has all that most chapters need.
+    # After kube, with which they share nearly all packages.
+    Program(
+        "helm", "kube", "./helm", tags="providerless,netgo,osusergo", seconds=40.0, stamp=("helm.sh/helm/v4/internal/version.version", HELM),
+    ),
+    Program("metrics-server", "kube", "sigs.k8s.io/metrics-server/cmd/metrics-server", tags="providerless,netgo,osusergo", seconds=10.0),
     Program(
         "traefik", "traefik", "github.com/traefik/traefik/v3/cmd/traefik",
         stamp=("github.com/traefik/traefik/v3/pkg/version.Version", "github.com/traefik/traefik/v3"), seconds=300.0,
     ),
 )  # fmt: skip
+# Left out of a stand-in for labs that disable the component: it is compiled when a lab first needs it.
+OPTIONAL = frozenset({"traefik"})
 # These run in pods, from images; the others run in the machine.
-IN_PODS = frozenset({"coredns", "lb", "local-path-provisioner", "pause", "traefik"})
+IN_PODS = frozenset({"coredns", "helm", "lb", "local-path-provisioner", "metrics-server", "pause", "traefik"})
 
 
 @dataclass(frozen=True)
@@ -70,15 +79,21 @@ class PodImage:
     @property
     def config(self) -> ImageConfig:
         """How it starts."""
+        if self.program == "helm":  # as K3s's job image: the helm-controller mounts folders below this home, and lets no root in
+            home = "/home/klipper-helm"
+            return ImageConfig(entrypoint=(KLIPPER,), env=(*ImageConfig().env, f"HOME={home}"), user="1000:1000", workdir=home)
         return ImageConfig(entrypoint=(self._path,))
 
     @property
     def _path(self) -> str:
-        return {"busybox": BUSYBOX, "local-path-provisioner": "/usr/bin/local-path-provisioner"}.get(self.program, f"/{self.program}")
+        below_usr = {"local-path-provisioner", "helm"}
+        return BUSYBOX if self.program == "busybox" else f"/usr/bin/{self.program}" if self.program in below_usr else f"/{self.program}"
 
     def entries(self, binary: Path) -> Sequence[Entry]:
         """Its files."""
         links = [Link(f"/bin/{applet}", "busybox") for applet in APPLETS] if self.program == "busybox" else []
+        if self.program == "helm":
+            links = [Link(KLIPPER, "helm"), Folder("/home/klipper-helm", owner=1000)]
         return [File(self._path, binary, 0o755), Folder("/tmp", 0o1777), *links]  # noqa: S108 - a folder of the image
 
 
@@ -87,12 +102,16 @@ def pod_images(modules: Path) -> tuple[PodImage, ...]:
     coredns = module_version(modules / "coredns", "github.com/coredns/coredns").removeprefix("v")
     provisioner = module_version(modules / "local-path-provisioner", "github.com/rancher/local-path-provisioner")
     traefik = module_version(modules / "traefik", "github.com/traefik/traefik/v3").removeprefix("v")
+    helm = module_version(modules / "kube", HELM).removeprefix("v")
+    metrics_server = module_version(modules / "kube", METRICS_SERVER)
     return (
         PodImage("pause", "k3s-standin/pause:1"),
         PodImage("busybox", "k3s-standin/busybox:1"),
         PodImage("coredns", f"k3s-standin/coredns:{coredns}"),
         PodImage("local-path-provisioner", f"k3s-standin/local-path-provisioner:{provisioner}"),
         PodImage("lb", "k3s-standin/lb:1"),
+        PodImage("helm", f"k3s-standin/klipper-helm:{helm}"),
+        PodImage("metrics-server", f"k3s-standin/metrics-server:{metrics_server}"),
         PodImage("traefik", f"k3s-standin/traefik:{traefik}"),
     )
 
@@ -109,7 +128,7 @@ def module_version(module: Path, name: str) -> str:
 def linker_flags(program: Program, modules: Path) -> str:
     """What the linker is told: no debugging tables, and the versions that the programs report."""
     flags = ["-s", "-w"]
-    if program.module == "kube":
+    if program.name == "kube":
         version = module_version(modules / "kube", KUBERNETES)
         major, minor, _ = version.removeprefix("v").split(".", 2)
         stamps = {"gitVersion": version, "gitMajor": major, "gitMinor": minor}

@@ -7,8 +7,10 @@ every hierarchy, because a machine must have a root of its own in each.
 from __future__ import annotations
 
 import os
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,29 @@ SLICE = "system.slice"  # one of our own would stay behind
 PROCESSES_MAX = 16384
 NOT_CONTROLLERS = {"rw", "ro", "xattr", "clone_children", "noprefix", "release_agent"}  # among a v1 mount's options
 CONTROLLERS = ("cpuset", "cpu", "io", "memory", "hugetlb", "pids")  # what a kubelet looks for on v2
+
+FREEZE_S = 5.0
+# $1: file, $2: what freezes, $3: what lets go on. Lets go on when its input ends, so also when whoever started it was killed.
+HOLD = 'trap "" INT TERM HUP; echo "$2" > "$1" || exit 1; echo held; read -r _; echo "$3" > "$1"'
+
+
+@dataclass(frozen=True)
+class Freezer:
+    """The file that holds all processes of a group still, and what is written into it."""
+
+    file: Path
+    freeze: str
+    thaw: str
+
+    @property
+    def frozen(self) -> bool:
+        """Whether all of them stand still."""
+        try:
+            if self.file.name == "cgroup.freeze":
+                return "frozen 1" in (self.file.parent / "cgroup.events").read_text()
+            return self.file.read_text().strip() == self.freeze
+        except OSError:
+            return False
 
 
 @dataclass(frozen=True)
@@ -119,6 +144,47 @@ class Cgroups:
         scopes = (top / SLICE).glob(self.scope(f"{self.names.key}*"))
         return any(True for folder in (scopes if self.made_by_systemd else [top / self.names.group]) for _ in _pids_below(folder))
 
+    def freezer(self, machine: str) -> Freezer | None:
+        """What holds the machine still; None where the host has no such thing or the machine no group."""
+        for tree, folder in zip(self.hierarchies, self.folders(machine), strict=True):
+            if tree.version == 1 and "freezer" in tree.controllers and (folder / "freezer.state").exists():
+                return Freezer(folder / "freezer.state", "FROZEN", "THAWED")
+            if tree.version == 2 and self.version == 2 and (folder / "cgroup.freeze").exists():
+                return Freezer(folder / "cgroup.freeze", "1", "0")
+        return None
+
+    @contextmanager
+    def held(self, machine: str) -> Generator[bool]:
+        """Hold every process of the machine still. Gives False where that cannot be done. A small shell lets go, whatever becomes of us."""
+        freezer = self.freezer(machine)
+        if freezer is None:
+            yield False
+            return
+        argv = ["/bin/sh", "-c", HOLD, "sh", str(freezer.file), freezer.freeze, freezer.thaw]
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as holder:
+            try:
+                yield self._stands_still(freezer, holder)
+            finally:
+                if holder.stdin:
+                    holder.stdin.close()
+                holder.wait(FREEZE_S)
+
+    def _stands_still(self, freezer: Freezer, holder: subprocess.Popen[bytes]) -> bool:
+        if not holder.stdout or holder.stdout.readline() != b"held\n":
+            return False
+        deadline = time.monotonic() + FREEZE_S
+        while not freezer.frozen:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.002)  # version 1 does not say when the last process has stopped
+        return True
+
+    def let_go(self, machine: str) -> None:
+        """Let a machine go on that is held still though nobody holds it any more."""
+        freezer = self.freezer(machine)
+        if freezer and freezer.file.read_text().strip() != freezer.thaw:
+            freezer.file.write_text(freezer.thaw)
+
     def end(self, machine: str, *, timeout_s: float = 10.0) -> None:
         """Kill everything in the machine's groups, its init first, which takes all of the machine along; then remove the groups.
 
@@ -126,6 +192,7 @@ class Cgroups:
         Raises LabError if something still is there at the deadline.
         """
         deadline = time.monotonic() + timeout_s
+        self.let_go(machine)  # what stands still does not die
         while True:
             left = max(0.1, deadline - time.monotonic())
             pids = self.pids(machine)

@@ -3,7 +3,7 @@
 <machine>/disk → disks/ID       the one in use
 <machine>/disks/ID/upper work/  what differs from the image (overlay)
 <machine>/disks/ID/data/        folders that will themselves hold overlay mounts, which an overlay cannot
-<machine>/snapshots/NAME/       upper and data as they were
+<machine>/snapshots/NAME/       upper, data and machine.json as they were
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +29,8 @@ DATA = {
 }
 COPY_TIMEOUT_S = 900.0
 REMOVE_TIMEOUT_S = 300.0
+COPIES_AT_ONCE = 3
+KEEP_FREE_BYTES = 512 * 2**20  # of the host's disk, whatever is copied
 
 
 @dataclass(frozen=True)
@@ -55,27 +59,64 @@ class Disk:
         _first_files(_folder(making / "upper"), image, spec)
         self._use(making)
 
+    def forget(self) -> None:
+        """Have no disk any more; what was on it is removed by `sweep`."""
+        self.current.unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Remove disks that are not in use."""
+        used = self.current.resolve() if self.made else None
+        for disk in (self.machine / "disks").glob("*"):
+            if disk.resolve() != used:
+                remove_tree(disk)
+
     def snapshot(self, name: str) -> None:
         """Keep a copy of the disk under `name`. Raises LabError if there is one of that name."""
-        target = self._snapshot(name)
-        if target.exists():
-            raise LabError(f"{self.machine.name} already has a snapshot {name!r}", why="It is not overwritten.", fix="Delete it first.")
+        target = self._new_snapshot(name)
         making = target.with_name(f".{name}.new")
         remove_tree(making)
         making.mkdir(parents=True)
-        _copy(self.current, making)
+        try:
+            _refuse_without_room(self.current, making)
+            _copy(self.current, making)
+            self._note(making)
+        except LabError:
+            remove_tree(making)  # a full disk gets back what was taken
+            raise
         making.rename(target)
 
-    def restore(self, name: str) -> None:
-        """Use a copy of the snapshot `name` from now on. Raises LabError if there is none."""
+    def set_aside(self, name: str) -> None:
+        """Make the disk itself snapshot `name`; there is none then until `make`. Raises LabError if there is one of that name."""
+        target = self._new_snapshot(name)
+        if not self.made:
+            return
+        target.parent.mkdir(exist_ok=True)
+        self._note(self.current)
+        self.current.resolve().rename(target)
+        self.current.unlink()
+
+    def snapshot_bytes(self, name: str) -> int:
+        """What a snapshot takes on the host's disk; 0 if there is none."""
+        return disk_bytes([self._snapshot(name)])
+
+    def restore(self, name: str, *, keep: str = "") -> None:
+        """Use a copy of the snapshot `name` from now on; the disk of before becomes snapshot `keep`. Raises LabError if there is none."""
         source = self._snapshot(name)
         if not source.is_dir():
             raise LabError(
                 f"{self.machine.name} has no snapshot {name!r}", why=f"It has: {', '.join(self.snapshots()) or 'none'}.", fix="Choose one."
             )
         making = self._new()
-        _copy(source, making)
+        try:
+            _refuse_without_room(source, making)
+            _copy(source, making)
+        except LabError:
+            remove_tree(making)
+            raise
+        if keep:
+            self.set_aside(keep)
         self._use(making)
+        self.sweep()
 
     def snapshots(self) -> list[str]:
         """The names of all snapshots."""
@@ -98,9 +139,20 @@ class Disk:
         link.unlink(missing_ok=True)
         link.symlink_to(disk.relative_to(self.machine))
         os.replace(link, self.current)
-        for other in disk.parent.iterdir():
-            if other.name != disk.name:
-                remove_tree(other)
+
+    def snapshot_folder(self, name: str) -> Path:
+        """Where a snapshot is kept, with a copy of machine.json as it was then."""
+        return self._snapshot(name)
+
+    def _note(self, disk: Path) -> None:
+        """What a disk is of no use without: which image is below it, which folders it was used with."""
+        shutil.copyfile(self.machine / "machine.json", disk / "machine.json")
+
+    def _new_snapshot(self, name: str) -> Path:
+        target = self._snapshot(name)
+        if target.exists():
+            raise LabError(f"{self.machine.name} already has a snapshot {name!r}", why="It is not overwritten.", fix="Delete it first.")
+        return target
 
     def _snapshot(self, name: str) -> Path:
         if not name or name.startswith(".") or "/" in name or "\0" in name or len(name.encode()) > 200:
@@ -146,9 +198,36 @@ def _file(path: Path, text: str) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    for part in ("upper", "data"):
-        copy = ["cp", "--archive", "--reflink=auto", f"{source}/{part}", f"{target}/{part}"]
-        process.run(copy, timeout_s=COPY_TIMEOUT_S).check("The machine's files could not be copied", fix="Check that the disk is not full.")
+    """Copy a disk. Its parts at the same time: most of it is many small files."""
+    folder = _folder(target / "data")
+    parts = [(source / "upper", target), *((part, folder) for part in sorted((source / "data").iterdir()))]
+
+    def copy(part: tuple[Path, Path]) -> process.Completed:
+        return process.run(["cp", "--archive", "--reflink=auto", f"{part[0]}", f"{part[1]}/"], timeout_s=COPY_TIMEOUT_S)
+
+    with ThreadPoolExecutor(COPIES_AT_ONCE, thread_name_prefix="copy") as pool:
+        for done in list(pool.map(copy, parts)):
+            done.check("The machine's files could not be copied", fix="Check that the disk is not full.")
+
+
+def _refuse_without_room(source: Path, target: Path) -> None:
+    """Before anything is written: a host whose disk is full is in more trouble than one without a snapshot."""
+    need, free = disk_bytes([source / "upper", source / "data"]), shutil.disk_usage(target).free
+    if need + KEEP_FREE_BYTES > free:
+        raise LabError(
+            "There is not enough room on the disk for a copy of the machine",
+            why=f"It takes {need / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free.",
+            fix="Free some disk; `lab snapshots` shows what older snapshots take.",
+        )
+
+
+def disk_bytes(folders: Iterable[Path]) -> int:
+    """What folders take on the disk; those that are not there take nothing."""
+    there = [str(folder) for folder in folders if folder.exists()]
+    if not there:
+        return 0
+    shown = process.run(["du", "--summarize", "--total", "--block-size=1", "--one-file-system", "--", *there], timeout_s=REMOVE_TIMEOUT_S)
+    return int(shown.text.splitlines()[-1].split()[0]) if shown.text else 0
 
 
 def remove_tree(folder: Path) -> None:
@@ -157,14 +236,14 @@ def remove_tree(folder: Path) -> None:
         return
     below = f"{os.path.realpath(folder)}/"
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        place = _unescape(line.split()[4])
+        place = unescape(line.split()[4])
         if f"{place}/".startswith(below):
             why, fix = f"Something is mounted at {place}.", f"Run `umount '{place}'`, then try again."
             raise LabError(f"{folder} was not removed", why=why, fix=fix)
     process.run(["rm", "-rf", "--one-file-system", "--", str(folder)], timeout_s=REMOVE_TIMEOUT_S).check(f"{folder} could not be removed")
 
 
-def _unescape(field: str) -> str:
+def unescape(field: str) -> str:
     """A path in mountinfo: space, tab, newline and backslash are written in octal."""
     for code in ("040", "011", "012", "134"):
         field = field.replace(f"\\{code}", chr(int(code, 8)))

@@ -12,12 +12,14 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from courselab import process
 from courselab.errors import LabError, Unreachable
 from courselab.machines.local import record
 from courselab.machines.local.machine import LocalMachine
@@ -35,6 +37,7 @@ def main(words: list[str]) -> None:
     os.umask(0o022)
     course, state, cache, config, work = (Path(word) for word in words)
     channel = Channel(sys.stdin.buffer, sys.stdout.buffer)
+    process.watch(ShowBack(channel).ran)
     Helper(channel, Paths(course=course, state=state, cache=cache, config=config, work=work)).serve()
     _end_children()
     os._exit(0)
@@ -47,6 +50,7 @@ class Helper:
         self._channel = channel
         self._back = ShowBack(channel)
         self._provider = LocalProvider(paths, self._back, self._back.ask)
+        self._paused: dict[str, ExitStack] = {}
 
     def serve(self) -> None:
         """Answer until the other side ends."""
@@ -74,13 +78,26 @@ class Helper:
     def _do(self, call: str, args: dict[str, Any], body: bytes) -> Answer:
         provider_calls: dict[str, Callable[[dict[str, Any]], Any]] = {
             "prepare": lambda _: self._provider.prepare(),
-            "create": lambda args: record.to_json(self._provider.create(record.spec_from_json(args["spec"])).record),
+            "create": lambda args: record.to_json(
+                self._provider.create(record.spec_from_json(args["spec"]), anew=args["anew"], keep=args["keep"]).record
+            ),
+            "sweep": lambda args: self._provider.sweep(args["lab"]),
+            "leftovers": lambda args: self._provider.leftovers(args["busy"], remove=True),
+            "pack": lambda args: [str(file) for file in self._provider.pack(Path(args["folder"]))],
+            "unpack": lambda args: self._provider.unpack(Path(args["archive"])),
+            "crossed": lambda args: self._provider.crossed(args["lab"]),
         }
         if call in provider_calls:
             return provider_calls[call](args), b""
         machine = self._provider.get(args.pop("machine"))
         if machine is None:
             raise Unreachable("The machine is gone", why="It was deleted meanwhile.", fix="Run `lab start`.")
+        if call == "pause":
+            held = self._paused[machine.name] = ExitStack()
+            return held.enter_context(machine.paused()), b""
+        if call == "go_on":
+            self._paused.pop(machine.name, ExitStack()).close()
+            return None, b""
         return MACHINE_CALLS[call](machine, args, body)
 
 
@@ -103,10 +120,13 @@ MACHINE_CALLS: dict[str, Callable[[LocalMachine, dict[str, Any], bytes], Answer]
     "shell_argv": lambda machine, args, _: (machine.shell_argv(**args), b""),
     "state": lambda machine, _args, _body: (machine.state.value, b""),
     "start": lambda machine, _args, _body: (machine.start(), b""),
+    "halt": lambda machine, _args, _body: (machine.halt(), b""),
+    "usage": lambda machine, _args, _body: (asdict(machine.usage()), b""),
+    "snapshot_bytes": lambda machine, args, _: (machine.snapshot_bytes(args["name"]), b""),
     "stop": lambda machine, _args, _body: (machine.stop(), b""),
     "delete": lambda machine, _args, _body: (machine.delete(), b""),
     "snapshot": lambda machine, args, _: (machine.snapshot(args["name"]), b""),
-    "restore": lambda machine, args, _: (machine.restore(args["name"]), b""),
+    "restore": lambda machine, args, _: (machine.restore(args["name"], keep=args["keep"]), b""),
     "snapshots": lambda machine, _args, _body: (machine.snapshots(), b""),
     "delete_snapshot": lambda machine, args, _: (machine.delete_snapshot(args["name"]), b""),
 }
@@ -144,6 +164,11 @@ class ShowBack:
     def answered(self, number: int, yes: bool) -> None:
         """The answer to a question has come."""
         self._waiting.pop(number).put(yes)
+
+    def ran(self, argv: Sequence[str], code: int | None, seconds: float, errors: str) -> None:
+        """A program that the user's side writes into its log."""
+        with suppress(OSError, ValueError):  # nobody is there any more
+            self._send({"ran": list(argv), "code": code, "seconds": seconds, "errors": errors[-400:]})
 
     def _send(self, head: dict[str, Any]) -> None:
         self._channel.send(Message(head))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import ipaddress
 import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from courselab import process
@@ -14,7 +15,7 @@ from courselab.machines.local import record
 from courselab.machines.local.cgroups import Cgroups
 from courselab.machines.local.hostsettings import HostSettings
 from courselab.machines.local.names import HostNames
-from courselab.machines.local.network import Networks, exists
+from courselab.machines.local.network import Lan, Networks, exists
 from courselab.machines.local.processes import boot_id
 
 NSPAWN_RUN = Path("/run/systemd/nspawn")
@@ -35,6 +36,13 @@ class Host:
         """The host for the machines below `machines`."""
         names = HostNames.of(machines)
         return cls(machines, names, Cgroups.of_host(names), Networks(machines, names), HostSettings(names.key, machines, boot_id()))
+
+    def of_key(self, key: str) -> Host:
+        """This host as seen from a state folder of which only the key is known, or from this one."""
+        if key == self.names.key:
+            return self
+        names, nowhere = HostNames(key), self.machines / ".nowhere"
+        return Host(nowhere, names, Cgroups.of_host(names), Networks(nowhere, names), HostSettings(key, nowhere, boot_id()))
 
     def folder(self, name: str) -> Path:
         """Where the machine `name` is kept."""
@@ -81,7 +89,19 @@ class Host:
                 elif lab not in running:
                     self.networks.take_down(self.names.bridge(lab))
             if not running:
-                self.settings.give_back(self._has_machines)
+                self.settings.give_back(self.has_machines)
+
+    def network_for(self, lab: str) -> Lan:
+        """The network of `lab`, ready to be used. If this host has come to use it otherwise and no machine is in it, the lab moves to
+        another, and its machines get new addresses there. Callers hold the lock for what all share."""
+        mine = [found for found in self.records() if found.spec.lab == lab]
+        if self.networks.crossed(lab) and not any(self.cgroups.pids(self.names.machine(found.spec.name)) for found in mine):
+            old, _ = self.networks.of(lab).net, self.networks.move(lab)
+            new = self.networks.of(lab).net
+            for found in mine:
+                place = int(ipaddress.IPv4Address(found.address)) - int(old.network_address)
+                record.save(replace(found, address=str(new[place])), self.folder(found.spec.name))
+        return self.networks.set_up(lab)
 
     def want(self, name: str) -> None:
         """Note that the machine `name` is to run, so that nobody takes away what it needs while it starts."""
@@ -101,5 +121,6 @@ class Host:
     def _wanted(self, name: str) -> Path:
         return self.folder(name) / "wanted"
 
-    def _has_machines(self, key: str, machines: Path) -> bool:
+    def has_machines(self, key: str, machines: Path) -> bool:
+        """Whether another state folder, by its key and place, has any machine."""
         return bool(record.all_below(machines)) or Cgroups(HostNames(key), self.cgroups.hierarchies, self.cgroups.systemd).any_running()

@@ -97,6 +97,10 @@ class HostSettings:
                 self._modprobe("--remove", "--quiet", BRIDGE_FILTER)
             self._file.unlink(missing_ok=True)
 
+    def users(self) -> dict[str, Path]:
+        """The state folders whose machines run, or were not seen to end: key → where their machines are. Raises PermissionError if not root."""
+        return {key: Path(folder) for key, folder in self._record().get("users", {}).items()}
+
     def _load_bridge_filter(self) -> None:
         """Have it for the machines without letting it change the host's own bridges."""
         self._modprobe("--quiet", BRIDGE_FILTER)

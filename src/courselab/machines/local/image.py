@@ -19,6 +19,7 @@ BUILD_TIMEOUT_S = 1800.0
 RECIPE = 1  # counts up when this file changes what an image is
 CNI_PLUGINS = ("bridge", "host-local", "loopback", "portmap")
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*", "/usr/lib/cni/*")
+_TAR = ("--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls")
 SMALLER = (
     *(f"path-exclude={path}" for path in LEFT_OUT),
     *(f"path-include=/usr/lib/cni/{name}" for name in CNI_PLUGINS),
@@ -93,6 +94,45 @@ def build(image: Image, recipe: Path, sources: Sources, progress: Progress) -> N
             making.rename(image.folder)
 
 
+def pack(image: Image, folder: Path) -> Path:
+    """Write a finished image into `folder`, as one file named by its key that `unpack` takes."""
+    target = folder / f"{image.key}.tar"
+    argv = ["tar", "--create", "--file", str(target), *_TAR, "--sort=name", "--directory", str(image.root), "."]
+    process.run(argv, timeout_s=BUILD_TIMEOUT_S).check("The machine image could not be packed", fix="Check that the disk is not full.")
+    target.chmod(0o644)
+    return target
+
+
+def unpack(image: Image, archive: Path) -> None:
+    """Make the image out of a file that `pack` wrote, unless it is there. As with `build`, it is there whole or not at all."""
+    image.folder.parent.mkdir(parents=True, exist_ok=True)
+    with (image.folder.parent / f"{image.key}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if image.ready:
+            return
+        remove_tree(image.folder)
+        making = image.folder.with_suffix(".new")
+        remove_tree(making)
+        (making / "root").mkdir(parents=True, mode=0o755)
+        making.chmod(0o755)
+        argv = [
+            "tar",
+            "--extract",
+            "--file",
+            str(archive),
+            *_TAR,
+            "--preserve-permissions",
+            "--same-owner",
+            "--directory",
+            str(making / "root"),
+        ]
+        done = process.run(argv, timeout_s=BUILD_TIMEOUT_S)
+        done.check("The machine image could not be unpacked", fix="Check that the disk is not full, then try again.")
+        os.sync()
+        files.write_atomic(making / "complete", f"{image.key}\n".encode(), mode=0o644)
+        making.rename(image.folder)
+
+
 def _unpack(root: Path, recipe: Path, sources: Sources, stage: Stage) -> None:
     """Run mmdebstrap, showing its steps."""
     steps = {"apt-get update": 0.05, "downloading": 0.1, "extracting": 0.3, "installing": 0.5, "cleaning": 0.9}
@@ -121,8 +161,12 @@ def _environment() -> dict[str, str]:
 
 
 def mmdebstrap_argv(root: Path, recipe: Path, sources: Sources) -> list[str]:
-    """The command line that makes the file system."""
+    """The command line that makes the file system.
+
+    What it mounts there (/proc, /sys, /dev/shm) is in a namespace of its own: if it is killed, nobody who removes the folder meets the host's.
+    """
     return [
+        "unshare", "--mount", "--propagation=private", "--",
         "mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory",
         "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
         f"--include={','.join(package_list(recipe))}",

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
 from courselab import files, process
 from courselab.errors import LabError, Unreachable
-from courselab.machines.base import Completed, MachineSpec, MachineState
-from courselab.machines.local import enter, network, record, spawn
+from courselab.machines.base import Completed, MachineSpec, MachineState, Usage
+from courselab.machines.local import enter, network, record, spawn, usage
 from courselab.machines.local.disk import Disk, remove_tree
 from courselab.machines.local.host import Host
 from courselab.machines.local.processes import Process, is_first_of_namespace, kill_and_wait
@@ -51,7 +52,8 @@ class LocalMachine:
 
     @property
     def address(self) -> str:
-        return self.record.address
+        """As it is now: it changes when the lab moves to another network."""
+        return (record.load(self.folder) or self.record).address
 
     @property
     def folder(self) -> Path:
@@ -102,17 +104,23 @@ class LocalMachine:
             raise LabError(what, why=f"It has more than {limit_bytes} bytes.", fix="Make it smaller.")
         return done.stdout
 
+    def usage(self) -> Usage:
+        return usage.of_machine(self.host.cgroups, self.id, self.folder)
+
     def start(self) -> None:
-        """Boot it unless it runs. What is left of an earlier, interrupted start is ended first."""
+        """Boot it unless it runs, with its network made right in any case. What is left of an earlier, interrupted start is ended first, and
+        so is a machine that lost its end of the cable: it cannot get another."""
         with self.host.locked(self.name):
-            if self.leader():
+            if self.leader() and network.exists(self.host.names.veth(self.name)):
+                self.host.cgroups.let_go(self.id)
+                self._mend_network()
                 return
             self._end_all()
             self.disk.make(self.record.image, self.spec)
             with self.host.locked():
                 self.host.want(self.name)
                 self.host.settings.borrow()
-                lan = self.host.networks.set_up(self.spec.lab)
+                lan = self.host.network_for(self.spec.lab)
             spawn.link_image(self.folder, self.record.image)
             spawn.write_boot_files(
                 self.folder, address=self.address, gateway=lan.gateway, mtu=network.uplink_mtu(), nameservers=network.nameservers()
@@ -131,10 +139,20 @@ class LocalMachine:
             self._end_all()
             self.host.tidy()
 
+    def halt(self) -> None:
+        with self.host.locked(self.name):
+            self._end_all()
+            self.host.tidy()
+
+    @contextmanager
+    def paused(self) -> Generator[bool]:
+        with self.host.cgroups.held(self.id) as still:
+            yield still
+
     def delete(self) -> None:
         with self.host.locked(self.name):
             self._end_all()
-            (self.folder / "disk").unlink(missing_ok=True)  # from here on there is no whole machine any more
+            self.disk.forget()  # from here on there is no whole machine any more
             # What tells of it goes last: until then it is listed, and deleting it again finishes the work.
             for part in self.folder.glob("*"):
                 if part.name != record.FILE:
@@ -142,15 +160,37 @@ class LocalMachine:
             self.host.tidy(without=self.name)
             remove_tree(self.folder)
 
+    def replace(self, new: record.Record, *, keep: str = "") -> None:
+        """End it at once and let the machine of `new`, without a disk so far, take its name and place; its disk becomes snapshot `keep`."""
+        with self.host.locked(self.name):
+            self._end_all()
+            if keep and keep not in self.disk.snapshots():  # else an interrupted call came so far
+                self.disk.set_aside(keep)
+            self.disk.forget()
+            record.save(new, self.folder)
+
+    def sweep(self) -> None:
+        """Remove disks that are not in use any more."""
+        with self.host.locked(self.name):
+            self.disk.sweep()
+
     def snapshot(self, name: str) -> None:
         with self.host.locked(self.name):
-            self._must_be_stopped("A snapshot")
+            freezer = self.host.cgroups.freezer(self.id)
+            if not (freezer and freezer.frozen):
+                self._must_be_stopped("A snapshot")
             self.disk.snapshot(name)
 
-    def restore(self, name: str) -> None:
+    def restore(self, name: str, *, keep: str = "") -> None:
         with self.host.locked(self.name):
-            self._must_be_stopped("Restoring")
-            self.disk.restore(name)
+            if self.host.cgroups.pids(self.id):
+                raise LabError(f"Restoring needs {self.name} to be stopped", why="It is running.", fix="Run `lab stop` first.")
+            self.disk.restore(name, keep=keep)
+            if then := record.load(self.disk.snapshot_folder(name)):  # the image and the shared folders that its files belong to
+                record.save(replace(then, address=self.address), self.folder)
+
+    def snapshot_bytes(self, name: str) -> int:
+        return self.disk.snapshot_bytes(name)
 
     def snapshots(self) -> list[str]:
         return self.disk.snapshots()
@@ -176,6 +216,15 @@ class LocalMachine:
                 files.write_json(self.folder / "leader.json", {"pid": found.pid, "started": found.started, "boot": found.boot})
                 return found
         return None
+
+    def _mend_network(self) -> None:
+        """A host's firewall may have been loaded anew, its bridge removed, its resolvers changed, while the machine ran."""
+        with self.host.locked():
+            lan = self.host.networks.set_up(self.spec.lab)
+            self.host.networks.plug(self.host.names.veth(self.name), lan)
+        if spawn.write_resolvers(self.folder, network.nameservers()):
+            copied = self.run(["/bin/sh", "-c", "cat /run/courselab/resolv.conf > /etc/resolv.conf"], timeout_s=10)
+            copied.check(f"{self.name} could not be told which resolvers there are now")
 
     def _running(self) -> Process:
         if leader := self.leader():

@@ -23,6 +23,7 @@ RESERVED = (Net("10.42.0.0/16"), Net("10.43.0.0/16"))
 RESOLVERS = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf", "/run/NetworkManager/no-stub-resolv.conf")
 FIRST_HOST = 11
 TIMEOUT_S = 10.0
+SHORTEST = 8  # a VPN takes everything with two halves of a default route, 0.0.0.0/1 and 128.0.0.0/1
 
 
 def choose_subnet(key: str, taken: Iterable[Net]) -> Net:
@@ -94,6 +95,35 @@ class Networks:
             self._write(known)
         return known[lab]
 
+    def crossed(self, lab: str) -> str:
+        """Which network this host has come to use for something else though it overlaps with that of `lab`; "" if none."""
+        lan = self.known().get(lab)
+        others = host_networks(without=lan.bridge) if lan else []
+        return next((str(net) for net in others if lan and net.overlaps(lan.net)), "")
+
+    def move(self, lab: str) -> None:
+        """Give `lab`, none of whose machines runs, a network that this host does not use otherwise.
+
+        Where there is none, it keeps its own if that still is more exact than what the host has. Raises LabError if it is not.
+        """
+        lan = self.of(lab)
+        others = host_networks(without=lan.bridge)
+        known = self.known()
+        try:
+            taken = [*others, *(other.net for other in known.values() if other.lab != lab)]
+            known[lab] = Lan(lab, lan.bridge, choose_subnet(lan.bridge, taken))
+        except LabError:
+            if any(net.overlaps(lan.net) and net.prefixlen >= lan.net.prefixlen for net in others):
+                raise
+            return
+        self.take_down(lan.bridge)  # with the address it had
+        self._write(known)
+
+    def plug(self, veth: str, lan: Lan) -> None:
+        """Put a running machine's cable back into the lab's bridge, in case somebody removed that."""
+        if exists(veth):
+            _ip(f"link set dev {veth} master {lan.bridge} up")
+
     def forget(self, lab: str) -> None:
         """Remove the network of `lab`, which has no machine any more, from the host and from memory."""
         self.take_down(self._names.bridge(lab))
@@ -130,15 +160,20 @@ class Networks:
         files.write_json(self._file, {lab: str(lan.net) for lab, lan in sorted(known.items())})
 
 
-def host_networks() -> list[Net]:
-    """Every IPv4 network this host has an address in or a route to, except the default route, and its resolvers."""
+def host_networks(*, without: str = "") -> list[Net]:
+    """Every IPv4 network this host has an address in or a route to, except default routes, and its resolvers.
+
+    `without`: an interface that does not count.
+    """
     nets = [Net(f"{server}/32") for server in nameservers()]
     for words in (["-4", "route", "show", "table", "all"], ["-4", "addr", "show"]):
-        nets.extend(_networks_in(_ip_json(*words)))
-    return nets
+        nets.extend(
+            _networks_in(entry for entry in _ip_json(*words) if not without or without not in (entry.get("dev"), entry.get("ifname")))
+        )
+    return [net for net in nets if net.prefixlen >= SHORTEST]
 
 
-def _networks_in(entries: list[dict[str, Any]]) -> Iterable[Net]:
+def _networks_in(entries: Iterable[dict[str, Any]]) -> Iterable[Net]:
     for entry in entries:
         if entry.get("dst", "default") != "default":
             yield Net(entry["dst"], strict=False)

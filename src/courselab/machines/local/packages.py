@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
 
 from courselab import process
 from courselab.errors import LabError
@@ -13,6 +16,9 @@ from courselab.progress import Ask, Progress
 
 INSTALL_TIMEOUT_S = 900.0
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # a user's own PATH may lack the sbin folders
+
+
+MAKES_IMAGE = "mmdebstrap"  # not needed where the image was carried here
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,7 @@ class Need:
 
 NEEDS = (
     Need("systemd-nspawn", "systemd-container", "runs the machines"),
-    Need("mmdebstrap", "mmdebstrap", "makes the machine image"),
+    Need(MAKES_IMAGE, "mmdebstrap", "makes the machine image"),
     Need("nft", "nftables", "keeps the labs' networks apart"),
     Need("ip", "iproute2", "makes the labs' networks"),
     Need("nsenter", "util-linux", "runs commands in machines"),
@@ -44,8 +50,10 @@ def missing(find: Callable[[str], str | None] = find_program) -> list[Need]:
     return [need for need in NEEDS if not find(need.program)]
 
 
-def install(needs: list[Need], ask: Ask, progress: Progress, find: Callable[[str], str | None] = find_program) -> None:
-    """Install packages with apt after saying which and why. Needs root.
+def install(
+    needs: list[Need], ask: Ask, progress: Progress, find: Callable[[str], str | None] = find_program, *, carried: Path | None = None
+) -> None:
+    """Install packages with apt after saying which and why. Needs root. `carried`: a folder with packages that a bundle brought.
 
     Raises LabError that names them if the user says no or this is not a Debian or Ubuntu.
     """
@@ -62,11 +70,30 @@ def install(needs: list[Need], ask: Ask, progress: Progress, find: Callable[[str
     if not ask(f"Install {', '.join(names)} now?"):
         raise LabError("Programs that machines need are not installed", why=f"Missing: {reasons}.", fix=f"Run `{command}` as root.")
     with progress.stage("Installing packages", ", ".join(names), eta_s=20):
-        done = _apt(["install", "--yes", "--no-install-recommends", *names])
+        install = ["install", "--yes", "--no-install-recommends", *names]
+        if carried and (carried / "Packages").is_file() and _from_folder(carried, install):
+            return
+        done = _apt(install)
         if done.code != 0:  # the lists may be old, or never fetched
             _apt(["update"]).check("The package lists could not be fetched", fix="Check the network, then try again.")
-            done = _apt(["install", "--yes", "--no-install-recommends", *names])
+            done = _apt(install)
         done.check("Packages could not be installed", fix=f"Run `{command}` as root and see what it says.")
+
+
+def _from_folder(carried: Path, install: list[str]) -> bool:
+    """Install from a folder alone, with package lists of its own; returns whether that went well."""
+    with tempfile.TemporaryDirectory(prefix="courselab-apt-") as scratch:
+        sources = Path(scratch) / "sources.list"
+        sources.write_text(
+            f"deb [trusted=yes] copy:{quote(str(carried.resolve()))} ./\n"
+        )  # each file was checked when the bundle was loaded
+        (Path(scratch) / "lists" / "partial").mkdir(parents=True)
+        options = {
+            "Dir::Etc::sourcelist": sources, "Dir::Etc::sourceparts": "/dev/null", "Dir::State::lists": Path(scratch) / "lists",
+            "Dir::Cache::pkgcache": "", "Dir::Cache::srcpkgcache": "", "APT::Sandbox::User": "root",
+        }  # fmt: skip
+        alone = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+        return _apt([*alone, "update"]).code == 0 and _apt([*alone, *install]).code == 0
 
 
 def _apt(words: list[str]) -> process.Completed:

@@ -30,8 +30,8 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        """Whether it still is the same process."""
-        return self.boot == boot_id() and start_ticks(self.pid) == self.started
+        """Whether it still is the same process, and not one that is ending: a killed init waits for all below it, with nothing left to enter."""
+        return self.boot == boot_id() and start_ticks(self.pid) == self.started and _has_namespaces(self.pid)
 
 
 def boot_id() -> str:
@@ -46,6 +46,17 @@ def start_ticks(pid: int) -> int | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     return None if fields[0] in "ZX" else int(fields[19])
+
+
+def _has_namespaces(pid: int) -> bool:
+    """A process gives its namespaces back when it begins to end (Linux, do_exit)."""
+    try:
+        os.readlink(PROC / str(pid) / "ns/mnt")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    except PermissionError:  # of another user, but there
+        return True
+    return True
 
 
 def is_first_of_namespace(pid: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from courselab.errors import LabError, UsageError
 from courselab.machines.base import Availability, Machine, MachineSpec
 from courselab.machines.local import available, image, packages, record
 from courselab.machines.local.host import Host
+from courselab.machines.local.leftovers import clear, leftovers
 from courselab.machines.local.machine import LocalMachine
 from courselab.machines.local.network import FIRST_HOST
 from courselab.paths import Paths
@@ -31,6 +33,10 @@ class LocalProvider:
         return "local"
 
     @property
+    def cheap_snapshots(self) -> bool:
+        return True
+
+    @property
     def host(self) -> Host:
         """What the machines share."""
         return Host.of(self.paths.machines)
@@ -40,16 +46,19 @@ class LocalProvider:
 
     def prepare(self) -> None:
         """Install what is missing, make the image, remove images that nothing uses any more."""
-        packages.install(packages.missing(), self.ask, self.progress)
         current = self._image()
+        needed = [need for need in packages.missing() if need.program != packages.MAKES_IMAGE or not current.ready]
+        packages.install(needed, self.ask, self.progress, carried=self.paths.cache / "debs")
         if not current.ready:
             image.build(current, self._recipe, image.host_sources(), self.progress)
-            image.remove_unused(self.paths.cache, current, lambda machines: {one.image for one in record.all_below(machines)})
+            image.remove_unused(self.paths.cache, current, record.images_below)
 
-    def create(self, spec: MachineSpec) -> LocalMachine:
+    def create(self, spec: MachineSpec, *, anew: bool = False, keep: str = "") -> LocalMachine:
         _check(spec)
         self.prepare()
         host = self.host
+        if anew and (old := self.get(spec.name)):
+            old.replace(self._remembered(host, spec, old.address), keep=keep)
         with host.locked(spec.name), host.locked():
             found = record.load(host.folder(spec.name)) or self._new(host, spec)
         if found.spec != spec:
@@ -69,6 +78,24 @@ class LocalProvider:
         host = self.host
         return [LocalMachine(found, host) for found in host.records() if lab in {None, found.spec.lab}]
 
+    def crossed(self, lab: str) -> str:
+        return self.host.networks.crossed(lab)
+
+    def sweep(self, lab: str) -> None:
+        for found in self.host.records():
+            if found.spec.lab == lab:
+                LocalMachine(found, self.host).sweep()
+
+    def leftovers(self, busy: Collection[str], *, remove: bool) -> list[str]:
+        return clear(leftovers(self.host, self.paths.cache / "machine-image", busy), remove=remove)
+
+    def pack(self, folder: Path) -> list[Path]:
+        self.prepare()
+        return [image.pack(self._image(), folder)]
+
+    def unpack(self, archive: Path) -> None:
+        image.unpack(self._image(), archive)
+
     @property
     def _recipe(self) -> Path:
         return self.paths.infra / "machine"
@@ -78,11 +105,14 @@ class LocalProvider:
 
     def _new(self, host: Host, spec: MachineSpec) -> record.Record:
         """Remember a new machine before anything of it is made, so that whatever happens then can be finished or removed."""
-        current = self._image()
-        image.use(current, host.names.key, host.machines)
-        found = record.Record(spec, self._free_address(host, spec.lab), current.root)
+        found = self._remembered(host, spec, self._free_address(host, spec.lab))
         record.save(found, host.folder(spec.name))
         return found
+
+    def _remembered(self, host: Host, spec: MachineSpec, address: str) -> record.Record:
+        current = self._image()
+        image.use(current, host.names.key, host.machines)
+        return record.Record(spec, address, current.root)
 
     def _free_address(self, host: Host, lab: str) -> str:
         net = host.networks.of(lab).net

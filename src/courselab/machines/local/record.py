@@ -43,6 +43,12 @@ def all_below(machines: Path) -> list[Record]:
     return [found for folder in folders if (found := load(folder))]
 
 
+def images_below(machines: Path) -> set[Path]:
+    """The images that machines, or snapshots of them, need."""
+    kept = [load(path.parent) for path in machines.glob(f"[!.]*/snapshots/[!.]*/{FILE}")]
+    return {one.image for one in (*all_below(machines), *kept) if one}
+
+
 def to_json(record: Record) -> dict[str, Any]:
     """A Record as values."""
     return {"schema": SCHEMA, "spec": spec_to_json(record.spec), "address": record.address, "image": str(record.image)}

@@ -10,8 +10,8 @@ import itertools
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -19,9 +19,10 @@ from typing import Any
 
 from courselab import process
 from courselab.errors import LabError
-from courselab.machines.base import Availability, Completed, Machine, MachineSpec, MachineState
+from courselab.machines.base import Availability, Completed, Machine, MachineSpec, MachineState, Usage
 from courselab.machines.local import available, record
 from courselab.machines.local.host import Host
+from courselab.machines.local.leftovers import clear, leftovers
 from courselab.machines.local.machine import LocalMachine
 from courselab.machines.local.packages import find_program
 from courselab.machines.local.provider import NAME
@@ -102,6 +103,8 @@ class Client:
                 self._waiting.pop(head["id"]).put(message)
             elif "say" in head:
                 self._progress.say(head["say"])
+            elif "ran" in head:
+                process.tell(head["ran"], head["code"], head["seconds"], head["errors"])
             elif "ask" in head:
                 channel.send(Message({"answer": head["ask"], "yes": self._ask(head["question"])}))
             else:
@@ -146,14 +149,37 @@ class RemoteProvider:
     def name(self) -> str:
         return "local"
 
+    @property
+    def cheap_snapshots(self) -> bool:
+        return True
+
     def available(self) -> Availability:
         return available.judge(available.look(self.paths.state))
 
     def prepare(self) -> None:
         self.client.call("prepare")
 
-    def create(self, spec: MachineSpec) -> RemoteMachine:
-        return self._machine(record.from_json(self.client.call("create", spec=record.spec_to_json(spec)).head["value"]))
+    def create(self, spec: MachineSpec, *, anew: bool = False, keep: str = "") -> RemoteMachine:
+        made = self.client.call("create", spec=record.spec_to_json(spec), anew=anew, keep=keep)
+        return self._machine(record.from_json(made.head["value"]))
+
+    def crossed(self, lab: str) -> str:
+        return str(self.client.call("crossed", lab=lab).head["value"])
+
+    def sweep(self, lab: str) -> None:
+        self.client.call("sweep", lab=lab)
+
+    def leftovers(self, busy: Collection[str], *, remove: bool) -> list[str]:
+        """What a user sees without root is listed without asking for it."""
+        if remove:
+            return [str(one) for one in self.client.call("leftovers", busy=sorted(busy)).head["value"]]
+        return clear(leftovers(Host.of(self.paths.machines), self.paths.cache / "machine-image", busy), remove=False)
+
+    def pack(self, folder: Path) -> list[Path]:
+        return [Path(file) for file in self.client.call("pack", folder=str(folder)).head["value"]]
+
+    def unpack(self, archive: Path) -> None:
+        self.client.call("unpack", archive=str(archive))
 
     def get(self, name: str) -> RemoteMachine | None:
         found = record.load(self.paths.machines / name) if NAME.fullmatch(name) else None
@@ -184,7 +210,8 @@ class RemoteMachine:
 
     @property
     def address(self) -> str:
-        return self.record.address
+        """As it is now: it changes when the lab moves to another network."""
+        return (record.load(self.host.folder(self.name)) or self.record).address
 
     @property
     def state(self) -> MachineState:
@@ -212,8 +239,25 @@ class RemoteMachine:
     def get(self, path: str, *, limit_bytes: int = 8 * 1024 * 1024) -> bytes:
         return self.client.call("get", machine=self.name, path=path, limit_bytes=limit_bytes).body
 
+    def usage(self) -> Usage:
+        return Usage(**self.client.call("usage", machine=self.name).head["value"])
+
     def start(self) -> None:
         self.client.call("start", machine=self.name)
+
+    def halt(self) -> None:
+        self.client.call("halt", machine=self.name)
+
+    @contextmanager
+    def paused(self) -> Generator[bool]:
+        still = bool(self.client.call("pause", machine=self.name).head["value"])
+        try:
+            yield still
+        finally:
+            self.client.call("go_on", machine=self.name)
+
+    def snapshot_bytes(self, name: str) -> int:
+        return int(self.client.call("snapshot_bytes", machine=self.name, name=name).head["value"])
 
     def stop(self) -> None:
         self.client.call("stop", machine=self.name)
@@ -224,8 +268,8 @@ class RemoteMachine:
     def snapshot(self, name: str) -> None:
         self.client.call("snapshot", machine=self.name, name=name)
 
-    def restore(self, name: str) -> None:
-        self.client.call("restore", machine=self.name, name=name)
+    def restore(self, name: str, *, keep: str = "") -> None:
+        self.client.call("restore", machine=self.name, name=name, keep=keep)
 
     def snapshots(self) -> list[str]:
         names: list[str] = self.client.call("snapshots", machine=self.name).head["value"]

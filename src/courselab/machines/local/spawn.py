@@ -62,9 +62,18 @@ def write_boot_files(folder: Path, *, address: str, gateway: str, mtu: int, name
     """What the machine's init reads at every start."""
     network = f"ADDRESS={address}/24\nGATEWAY={gateway}\nMTU={mtu}\n"
     files.write_atomic(folder / "boot/network", network.encode(), mode=0o644)
-    files.write_atomic(folder / "boot/resolv.conf", "".join(f"nameserver {server}\n" for server in nameservers).encode(), mode=0o644)
+    write_resolvers(folder, nameservers)
     (folder / "ready").unlink(missing_ok=True)
     os.mkfifo(folder / "ready", 0o600)
+
+
+def write_resolvers(folder: Path, nameservers: Sequence[str]) -> bool:
+    """The machine's resolv.conf, which its init copies; returns whether it changed."""
+    path, text = folder / "boot/resolv.conf", "".join(f"nameserver {server}\n" for server in nameservers)
+    if path.exists() and path.read_text() == text:
+        return False
+    files.write_atomic(path, text.encode(), mode=0o644)
+    return True
 
 
 def nspawn_argv(folder: Path, spec: MachineSpec, *, machine: str, bridge: str) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from courselab.errors import LabError
-from courselab.machines.base import MachineState
+from courselab.machines.base import MachineState, Usage
 
 # Pods and services of K3s: addresses of the machine's own bridges, not of the machine (docs.k3s.io/networking).
 _CLUSTER = (ipaddress.IPv4Network("10.42.0.0/16"), ipaddress.IPv4Network("10.43.0.0/16"))
@@ -94,6 +94,20 @@ def address_in_list(text: bytes, name: str) -> str:
 def snapshots(text: bytes, name: str) -> list[str]:
     """The names of a machine's snapshots in `list --snapshots --format json`."""
     return sorted(_mapping(_mapping(_object(text).get("info")).get(name)))
+
+
+def usage(text: bytes, name: str) -> Usage:
+    """What a machine takes, in `info NAME --format json`: memory and disks in bytes, disks as texts; the load of the last minute."""
+    machine = _mapping(_mapping(_object(text).get("info")).get(name))
+    disks = [_mapping(disk).get("used") for disk in _mapping(machine.get("disks")).values()]
+    used = [int(disk) for disk in disks if isinstance(disk, str) and disk.isdecimal()]
+    memory = _mapping(machine.get("memory")).get("used")
+    load = _sequence(machine.get("load"))
+    return Usage(
+        memory_mib=memory >> 20 if isinstance(memory, int) else None,
+        disk_mib=sum(used) >> 20 if used else None,
+        cpu_percent=round(100 * float(load[0]), 1) if load and isinstance(load[0], int | float) else None,
+    )
 
 
 def usable_addresses(said: Iterable[Any]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 
 from courselab import process
 from courselab.errors import LabError
-from courselab.machines.base import MachineSpec
+from courselab.machines.base import MachineSpec, Usage
 from courselab.machines.multipass import answers
 from courselab.machines.multipass.answers import Garbled, Seen, Version
 from courselab.machines.multipass.failures import MultipassError, MultipassUnreachable, explain
@@ -98,6 +98,10 @@ class Command:
     def snapshots(self, name: str) -> Sequence[str]:
         """The names of a machine's snapshots."""
         return self._read(lambda text: answers.snapshots(text, name), "list", "--snapshots", *_JSON)
+
+    def usage(self, name: str) -> Usage:
+        """What a machine takes of this computer, as Multipass says it."""
+        return self._read(lambda text: answers.usage(text, name), "info", name, *_JSON)
 
     def _read(self, parse: Callable[[bytes], _T], *words: str) -> _T:
         """A question asked once more when the answer is garbled, as one is that was cut short."""

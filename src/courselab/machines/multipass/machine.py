@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from courselab.errors import LabError, Unreachable
-from courselab.machines.base import Completed, MachineSpec, MachineState
+from courselab.machines.base import Completed, MachineSpec, MachineState, Usage
 from courselab.machines.multipass import record, share
 from courselab.machines.multipass.host import Host
 from courselab.machines.multipass.inside import Inside
@@ -102,13 +103,15 @@ class MultipassMachine:
         return data
 
     def start(self) -> None:
-        """Start it unless it runs; one that is not ready yet is finished."""
+        """Start it unless it runs; one that is not ready yet is finished. Its address is asked for anew: Multipass may have given it another."""
         found = self.record
         if not found.ready:
             self._finish(found)
             return
         seen = self.host.glance.at(self.name)
         if seen and seen.state is MachineState.RUNNING:
+            if (address := self.host.launcher.address(self.name)) != found.address:
+                record.save(replace(found, address=address), self.host.folder)
             return
         what = f"{self.name} could not be started"
         self._command("start", self.name, what=what, timeout_s=_START_S)
@@ -129,6 +132,18 @@ class MultipassMachine:
                     raise
                 self._command("stop", "--force", self.name, what=what, timeout_s=_FORCE_S)
 
+    def halt(self) -> None:
+        """Stop it: there is no quicker way that does not risk its disk."""
+        self.stop()
+
+    @contextmanager
+    def paused(self) -> Generator[bool]:
+        """Multipass keeps the state of stopped machines only."""
+        yield False
+
+    def usage(self) -> Usage:
+        return self.host.command.usage(self.name)
+
     def delete(self) -> None:
         found = record.load(self.host.folder, self.name)
         if found is None:
@@ -143,10 +158,18 @@ class MultipassMachine:
         with self.host.turns.alone():
             self._command("snapshot", self.name, "--name", name, what=what, timeout_s=_SNAPSHOT_S)
 
-    def restore(self, name: str) -> None:
+    def restore(self, name: str, *, keep: str = "") -> None:
+        """The learner's files are not put back: those that are only in the machine are fetched first, and all are copied in at its start."""
+        self._save_before_delete(self.record)
+        if self.state is MachineState.RUNNING:
+            self.stop()
         what = f"{self.name} could not be put back to snapshot {name[:40]!r}"
         with self.host.turns.alone():
             self._command("restore", f"{self.name}.{name}", "--destructive", what=what, timeout_s=_SNAPSHOT_S)
+        record.save(replace(self.record, shared="", unsaved=False), self.host.folder)
+
+    def snapshot_bytes(self, name: str) -> int:
+        return 0  # Multipass does not say
 
     def snapshots(self) -> list[str]:
         return list(self.host.command.snapshots(self.name))

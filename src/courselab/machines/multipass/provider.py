@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 
 from courselab.errors import LabError, UsageError
 from courselab.machines.base import Availability, Machine, MachineSpec
@@ -33,6 +35,11 @@ class MultipassProvider:
     def name(self) -> str:
         return "multipass"
 
+    @property
+    def cheap_snapshots(self) -> bool:
+        """A machine has to be stopped for one, and started again."""
+        return False
+
     def available(self) -> Availability:
         """Whether its command is there, new enough, and its daemon answers this user."""
         command = self.host.command
@@ -52,8 +59,10 @@ class MultipassProvider:
         """The key; the image is fetched by Multipass with the first machine."""
         public_key(self.host.folder / "key")
 
-    def create(self, spec: MachineSpec) -> MultipassMachine:
+    def create(self, spec: MachineSpec, *, anew: bool = False, keep: str = "") -> MultipassMachine:
         _check(spec)
+        if anew and (old := self.get(spec.name)):
+            old.delete()
         found = record.load(self.host.folder, spec.name)
         if found and found.spec != spec:
             why = "It was made with other settings."
@@ -74,6 +83,24 @@ class MultipassProvider:
     def list(self, lab: str | None = None) -> list[Machine]:
         machines = [MultipassMachine(name, self.host) for name in record.names(self.host.folder)]
         return [machine for machine in machines if lab is None or machine.spec.lab == lab]
+
+    def crossed(self, lab: str) -> str:
+        """Multipass looks after its network itself; a machine whose address changed says so when it is started."""
+        return ""
+
+    def leftovers(self, busy: Collection[str], *, remove: bool) -> list[str]:
+        """None beside machines: Multipass looks after the rest of the host itself."""
+        return []
+
+    def pack(self, folder: Path) -> list[Path]:
+        """Nothing: Multipass fetches its image itself."""
+        return []
+
+    def unpack(self, archive: Path) -> None:
+        """Nothing to do."""
+
+    def sweep(self, lab: str) -> None:
+        """Nothing to do: a deleted machine is purged at once."""
 
     def _refuse_a_stranger(self, name: str) -> None:
         seen = self.host.glance.at(name, max_age_s=1.0)

@@ -1,0 +1,3 @@
+# on: server
+# user: student
+sudo systemctl disable --now k3s

@@ -1,0 +1,3 @@
+# on: server
+# user: student
+rm -f ~/work/laptop.yaml

@@ -1,0 +1,18 @@
+# on: server
+# user: student
+kubectl patch deployment/shop --namespace="$LAB_NAMESPACE" --patch-file=/dev/stdin <<'YAML'
+spec:
+  template:
+    spec:
+      containers:
+        - name: web
+          volumeMounts:
+            - mountPath: /data
+              $patch: delete
+            - mountPath: /var/data
+              $patch: delete
+      volumes:
+        - name: scratch
+          $patch: delete
+YAML
+kubectl rollout status deployment/shop --namespace="$LAB_NAMESPACE" --timeout=60s

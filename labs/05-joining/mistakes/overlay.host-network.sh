@@ -1,0 +1,23 @@
+# on: server
+# user: student
+# task: 05.overlay
+# verdict: fail
+# diagnosis: host-network
+# In the network of the machine, not of the pods.
+kubectl delete pod/visitor --now --namespace="$LAB_NAMESPACE"
+kubectl apply -f - <<YAML
+apiVersion: v1
+kind: Pod
+metadata:
+  name: visitor
+  namespace: $LAB_NAMESPACE
+spec:
+  hostNetwork: true
+  dnsPolicy: ClusterFirstWithHostNet
+  nodeSelector:
+    kubernetes.io/hostname: edge1
+  containers:
+    - name: tools
+      image: course/tools:1
+YAML
+kubectl wait pod/visitor --for=condition=Ready --namespace="$LAB_NAMESPACE" --timeout=60s

@@ -1,0 +1,31 @@
+# on: server
+# user: student
+kubectl apply -f - <<YAML
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: sensor
+  namespace: $LAB_NAMESPACE
+spec:
+  replicas: $LAB_SENSORS
+  selector:
+    matchLabels:
+      app: sensor
+  template:
+    metadata:
+      labels:
+        app: sensor
+    spec:
+      affinity:
+        nodeAffinity:
+          requiredDuringSchedulingIgnoredDuringExecution:
+            nodeSelectorTerms:
+              - matchExpressions:
+                  - {key: site, operator: In, values: [$LAB_SITE_A]}
+      tolerations:
+        - operator: Exists
+      containers:
+        - name: web
+          image: course/web:1
+YAML
+kubectl rollout status deployment/sensor --namespace="$LAB_NAMESPACE" --timeout=60s

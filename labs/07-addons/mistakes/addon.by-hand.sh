@@ -1,0 +1,10 @@
+# on: server
+# user: student
+# task: 07.addon
+# verdict: fail
+# diagnosis: by-hand
+# Applied with kubectl.
+sudo rm "/var/lib/rancher/k3s/server/manifests/$LAB_ADDON.yaml"
+kubectl delete addon/"$LAB_ADDON" --namespace=kube-system
+kubectl delete deployment/board --namespace="$LAB_NAMESPACE"
+sed "s/___/$LAB_NAMESPACE/" ~/work/board.yaml | kubectl apply -f -

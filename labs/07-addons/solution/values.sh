@@ -1,0 +1,9 @@
+# on: server
+# user: student
+kubectl patch "helmchart/$LAB_RELEASE" --type=merge --namespace=kube-system --patch-file=/dev/stdin <<YAML
+spec:
+  valuesContent: |-
+    replicas: $LAB_REPLICAS
+    greeting: $LAB_GREETING
+YAML
+kubectl wait --for=jsonpath='{.status.availableReplicas}'="$LAB_REPLICAS" "deployment/$LAB_RELEASE" --timeout=240s --namespace="$LAB_TARGET"

@@ -1,0 +1,5 @@
+# on: server
+# user: student
+cd ~/work
+kubectl config --kubeconfig="$LAB_PERSON.kubeconfig" set-credentials "$LAB_PERSON" --token="$(kubectl create token "$LAB_PERSON" --namespace="$LAB_NAMESPACE" --duration=48h)"
+kubectl delete secret/forever --ignore-not-found --namespace="$LAB_NAMESPACE"

@@ -1,0 +1,3 @@
+# on: server
+# user: student
+kubectl patch ingress/press --patch='{"spec": {"ingressClassName": "traefik"}}' --namespace="$LAB_NAMESPACE"

@@ -1,0 +1,5 @@
+# on: server
+# user: root
+set -eu
+timedatectl set-ntp false
+date --set="+400 days"

@@ -1,0 +1,1 @@
+"""`lab` in Jupyter notebooks; needs the extra `notebook`."""

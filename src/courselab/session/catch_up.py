@@ -1,0 +1,146 @@
+"""Catching up: a lab gets what its chapter needs of earlier ones, by running their solutions in it, or from a snapshot of an earlier time."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import replace as replaced
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from courselab.course import Catalog, Lab
+from courselab.course.scripts import Part, read_scripts
+from courselab.errors import LabError
+from courselab.session import kept, snapshots
+from courselab.session.context import Context, params_of, running_machine
+from courselab.session.kept import Snapshot
+from courselab.session.lock import lab_lock
+from courselab.session.restore import restore
+from courselab.session.start import fill_cluster
+from courselab.session.store import LabState
+from courselab.session.work import add_starter_files
+
+CAUGHT_UP, BEFORE = "caught-up", "before-catch-up"
+_SCRIPT_S = 300.0
+_ETA_S = 10.0
+
+
+@dataclass(frozen=True)
+class Done:
+    """What was done: nothing if `how` is "there", else the snapshot that it was put back to, or the chapters whose solutions were run."""
+
+    state: LabState
+    how: str  # "there", "snapshot", "solutions"
+    snapshot: str = ""
+    kept_work: Path | None = None  # the learner's folder as it was before
+
+
+def needed_chapters(catalog: Catalog, lab: Lab) -> list[Lab]:
+    """The labs that `lab` builds on, directly or through others, in the order of their chapters."""
+    found: dict[str, Lab] = {}
+    waiting = list(lab.file.builds_on)
+    while waiting:
+        chapter = waiting.pop()
+        if chapter not in found:
+            found[chapter] = catalog.find(chapter)
+            waiting += found[chapter].file.builds_on
+    return [found[chapter] for chapter in sorted(found)]
+
+
+def catch_up(context: Context, lab: Lab, needed: Sequence[Lab], *, fresh: bool) -> Done:
+    """Bring a lab that is ready to where the solved chapters `needed` leave it. `fresh`: it was made just now, nobody worked in it.
+
+    A lab that has it already is not touched. What a learner did in it before is kept as a snapshot, and a copy of the work folder.
+    """
+    state = _state(context, lab)
+    key = _key(needed, state)
+    if state.caught_up == key:
+        return Done(state, "there")
+    old = next(iter(_results(context, lab, key)), None)
+    if fresh and old:
+        restore(context, lab, state, old)
+        return Done(_state(context, lab), "snapshot", snapshot=old.name)
+    work = None
+    if not fresh:
+        snapshots.take(context, lab, state, name=BEFORE, why="before catching up", automatic=True)
+        work = _copy_of_work(context, lab)
+    with lab_lock(context.paths.state, lab.chapter, "start --catch-up"):
+        for one in needed:
+            with context.progress.stage("Catching up", f"chapter {one.chapter}", eta_s=_ETA_S):
+                _solve(context, lab, one, state)
+        state = replace(_state(context, lab), caught_up=key)
+        context.store.save(state)
+    return Done(state, "solutions", kept_work=work)
+
+
+def keep_result(context: Context, lab: Lab) -> None:
+    """Once it was found good: a snapshot of it, so that the next time costs nothing."""
+    state = _state(context, lab)
+    if not _results(context, lab, state.caught_up):
+        snapshots.take_by_itself(context, lab, state, name=CAUGHT_UP, why=kept.CAUGHT_UP)
+
+
+def forget_result(context: Context, lab: Lab) -> None:
+    """Once it was found wrong: the lab does not count as caught up, and no snapshot of that is put back again."""
+    with lab_lock(context.paths.state, lab.chapter, "start --catch-up"):
+        state = _state(context, lab)
+        for one in _results(context, lab, state.caught_up):
+            snapshots.drop(context, one)
+        context.store.save(replace(state, caught_up=""))
+
+
+def _results(context: Context, lab: Lab, key: str) -> list[Snapshot]:
+    """Snapshots taken right after catching up. One taken later has the learner's own work in it."""
+    return [one for one in kept.all_of(context.store, lab.chapter) if one.caught_up == key and one.why == kept.CAUGHT_UP]
+
+
+def _state(context: Context, lab: Lab) -> LabState:
+    state = context.store.load(lab.chapter)
+    if state is None:
+        raise LabError(f"Lab {lab.chapter} is gone", why="It was deleted meanwhile.", fix=f"lab start {lab.chapter} --catch-up")
+    return state
+
+
+def _key(needed: Sequence[Lab], state: LabState) -> str:
+    """Changes with whatever decides about the result: the chapters' own files, and this student's values."""
+    digest = hashlib.sha256(f"{state.seed} {state.distribution} {state.version}".encode())
+    for lab in needed:
+        for path in sorted(path for part in ("solution", "manifests", "work") for path in (lab.folder / part).rglob("*") if path.is_file()):
+            digest.update(f"{lab.chapter}\0{path.relative_to(lab.folder)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _solve(context: Context, lab: Lab, earlier: Lab, state: LabState) -> None:
+    """Run an earlier chapter's solutions on the machines of `lab`, with this student's values of that chapter."""
+    add_starter_files(context.paths, earlier, lab)
+    if earlier.servers:
+        fill_cluster(context, earlier, state, running_machine(context, state, earlier.servers[0]))
+    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in params_of(earlier, state).environment().items())
+    for script in read_scripts(earlier, "solution"):
+        for part in script.parts:
+            _run(context, state, f"{earlier.chapter}.{script.task}", replaced(part, text=exports + part.text))
+
+
+def _run(context: Context, state: LabState, task: str, part: Part) -> None:
+    machine = running_machine(context, state, part.on)
+    done = machine.run(["/bin/sh", "-elc", part.text], timeout_s=_SCRIPT_S, user=part.user)
+    if done.code:
+        last = " / ".join((done.error_text or done.text.strip()).splitlines()[-3:])
+        raise LabError(
+            f"Catching up stopped at task {task}",
+            why=f"Its solution ended with {done.code}: {last[:400]}",
+            fix=f"`lab start {state.chapter} --catch-up` tries again, `lab reset {state.chapter} --catch-up` in a new lab.",
+        )
+
+
+def _copy_of_work(context: Context, lab: Lab) -> Path | None:
+    """A copy of the learner's folder, since solutions write files into it."""
+    work, target = context.paths.work / lab.chapter, context.store.folder(lab.chapter) / BEFORE
+    if not work.is_dir() or target.exists():
+        return target if target.exists() else None
+    shutil.copytree(work, target, symlinks=True)
+    return target

@@ -1,0 +1,113 @@
+"""Who may ask `lab serve` for what: the browser of the user who started it, on pages of its own, and nobody else.
+
+Other sites in the same browser cannot send our cookie (SameSite=Strict), cannot name our host (the Host header is compared, against DNS
+rebinding), cannot post (the Origin is compared), cannot read (no CORS header is ever sent). Other users of this computer have no token.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
+
+from courselab.files import write_atomic
+
+TOKEN_BYTES = 24
+COOKIE_DAYS = 30
+
+# Everything a page may load comes from us; nothing inside of a page is a script; nobody may put a page into a frame.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
+    "worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+SAFE_HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Why a request is not answered."""
+
+    status: int
+    why: str
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Judges requests by their headers."""
+
+    port: int
+    token: str
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The names under which we are asked."""
+        return frozenset({f"127.0.0.1:{self.port}", f"localhost:{self.port}"})
+
+    @property
+    def cookie(self) -> str:
+        """The cookie's name; browsers keep cookies per host, not per port."""
+        return f"lab-{self.port}"
+
+    @property
+    def set_cookie(self) -> str:
+        """The header that gives a browser permission."""
+        return f"{self.cookie}={self.token}; Path=/; Max-Age={COOKIE_DAYS * 86400}; HttpOnly; SameSite=Strict"
+
+    def refuse_host(self, headers: Mapping[str, str]) -> Refused | None:
+        """Whether the request is meant for somebody else."""
+        if headers.get("Host", "") not in self.hosts:
+            return Refused(421, "This address is not served here. Open the address that `lab serve` printed.")
+        return None
+
+    def refuse_api(self, headers: Mapping[str, str]) -> Refused | None:
+        """Whether the API is closed to this request."""
+        if headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+            return Refused(403, "Only pages of this course may ask.")
+        if not self.knows(self._token_of(headers)):
+            return Refused(401, "This browser has no permission yet. Open the whole address that `lab serve` printed.")
+        return None
+
+    def refuse_change(self, headers: Mapping[str, str]) -> Refused | None:
+        """Whether a request that changes something is refused; refuse_api was asked before."""
+        if headers.get("Origin", "") != f"http://{headers.get('Host', '')}":
+            return Refused(403, "Only pages of this course may change something.")
+        if headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
+            return Refused(415, "A change is sent as JSON.")
+        return None
+
+    def knows(self, token: str) -> bool:
+        """Whether this is our token; takes as long for a wrong one."""
+        return hmac.compare_digest(token.encode("utf-8", "replace"), self.token.encode())
+
+    def _token_of(self, headers: Mapping[str, str]) -> str:
+        cookies: SimpleCookie = SimpleCookie()
+        try:
+            cookies.load(headers.get("Cookie", ""))
+        except CookieError:
+            return ""
+        found = cookies.get(self.cookie)
+        return found.value if found else ""
+
+
+def own_token(state: Path) -> str:
+    """The token of this user, made once: a page that is open keeps its permission when `lab serve` starts again."""
+    path = state / "serve-token"
+    try:
+        kept = path.read_text(encoding="ascii").strip()
+        if len(kept) >= TOKEN_BYTES:
+            return kept
+    except (FileNotFoundError, UnicodeDecodeError):
+        pass
+    fresh = secrets.token_urlsafe(TOKEN_BYTES)
+    write_atomic(path, f"{fresh}\n".encode())
+    return fresh

@@ -1,0 +1,176 @@
+"""A lab that belongs to one verification: its own state folder, work folder, machine names and student. Gone afterwards, however it ends."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from courselab.course import Lab, Task
+from courselab.course.scripts import Script
+from courselab.errors import LabError
+from courselab.grade.checker import Checker, checker_path
+from courselab.grade.evidence import K3sName
+from courselab.grade.run import Outcome, run_checks
+from courselab.grade.target import Target
+from courselab.machines import Machine, Provider
+from courselab.paths import Paths
+from courselab.progress import Progress
+from courselab.session.cluster import admin_kubeconfig
+from courselab.session.context import Context, machines_of, params_of
+from courselab.session.end import delete
+from courselab.session.lock import lab_lock
+from courselab.session.reset import reset
+from courselab.session.setup import run_script
+from courselab.session.start import start
+from courselab.session.store import LabState, Phase, Store, now
+
+_RESTART_S = 120.0
+_UNITS = ("k3s", "k3s-agent")
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+@dataclass(frozen=True)
+class OwnLab:
+    """A running lab that nobody else uses."""
+
+    context: Context
+    lab: Lab
+    checker: Checker
+    state: LabState
+    course: Path  # a copy of the chapter's files as they were in the beginning: others may change them meanwhile
+
+    @property
+    def machines(self) -> dict[str, Machine]:
+        """By their name in lab.yaml."""
+        return {host: machine for host, machine in machines_of(self.context, self.state).items() if machine}
+
+    def check(self, checker: Checker, deadline_s: Callable[[Task], int], *, disturb: bool) -> Outcome:
+        """Collect what these checks read, and judge. What is settling is waited for until each task's `deadline_s`."""
+        tasks = [msgspec.structs.replace(task, deadline_s=deadline_s(task)) for task in self.lab.tasks]
+        lab = msgspec.structs.replace(self.lab, file=msgspec.structs.replace(self.lab.file, tasks=tasks))
+        return run_checks(self._target(checker, lab), disturb=disturb)
+
+    def _target(self, checker: Checker, lab: Lab) -> Target:
+        """The lab as the grader sees it. Nobody's name is in it: what is kept of it is for everybody."""
+        return Target(
+            lab=lab,
+            checker=checker,
+            params=params_of(lab, self.state),
+            machines=self.machines,
+            kubeconfig=admin_kubeconfig(self.context.store, lab, self.machines),
+            key=f"verify/{lab.chapter}",
+            provider=self.state.provider,
+            k3s=K3sName(distribution=self.state.distribution or "k3s", version=self.state.version),
+        )
+
+    def run(self, script: Script) -> None:
+        """Run a script as a learner would. Raises ScriptFailed with its last words."""
+        run_script(script, self.machines)
+
+    def restart_k3s(self) -> None:
+        """Restart K3s on every machine where it runs, servers first."""
+        for unit in _UNITS:
+            for machine in self.machines.values():
+                if machine.run(["systemctl", "is-active", "--quiet", unit], timeout_s=10).code == 0:
+                    machine.run(["systemctl", "restart", unit], timeout_s=_RESTART_S).check(f"{unit} did not start again")
+
+    def renewed(self) -> OwnLab:
+        """The same lab as it was in the beginning."""
+        return replace(self, state=reset(self.context, self.lab, self.state))
+
+
+@contextmanager
+def own_lab(
+    paths: Paths, lab: Lab, checker: Checker, progress: Progress, provider_of: Callable[[Paths], Provider], *, seed: str
+) -> Generator[OwnLab]:
+    """A fresh lab for as long as the block runs. What an earlier verification left is removed first. Raises LabError."""
+    with lab_lock(paths.state, _lock_of(lab.chapter), f"verify {lab.chapter}"):
+        own = own_paths(paths, lab.chapter)
+        context = Context(own, Store(own), provider_of(own), progress)
+        _remove(context, lab.chapter)
+        try:
+            course = own.state.parent / "course"
+            lab = _copied(lab, paths.course, course).whole(context.provider.name)
+            state = LabState(
+                chapter=lab.chapter,
+                provider=context.provider.name,
+                seed=seed,
+                phase=Phase.STARTING,
+                machines={host: f"k3s-{lab.chapter}-verify-{host}" for host in lab.file.machines},
+                created_at=now(),
+                used_at=now(),
+            )
+            context.store.save(state)
+            yield OwnLab(context, lab, checker, start(context, lab), course)
+        finally:
+            with _not_interrupted():
+                _remove(context, lab.chapter)
+
+
+def own_paths(paths: Paths, chapter: str) -> Paths:
+    """Where the verification of a chapter keeps its lab: always the same place, so that leftovers are found."""
+    folder = paths.state / "verify" / chapter
+    return replace(paths, state=folder / "state", work=folder / "work")
+
+
+def leftovers(paths: Paths) -> list[str]:
+    """Chapters whose verification was killed before it could tidy up; those that are being verified now are not meant."""
+    return [name for folder in sorted((paths.state / "verify").glob("*")) if not _busy(paths, name := folder.name)]
+
+
+def remove_leftover(paths: Paths, chapter: str, progress: Progress, provider_of: Callable[[Paths, str], Provider]) -> None:
+    """Remove what a killed verification left."""
+    own = own_paths(paths, chapter)
+    store = Store(own)
+    with lab_lock(paths.state, _lock_of(chapter), "delete"):
+        state = store.load(chapter)
+        _remove(Context(own, store, provider_of(own, state.provider if state else ""), progress), chapter)
+
+
+def _copied(lab: Lab, course: Path, target: Path) -> Lab:
+    """The chapter's lab in a course of its own, with its checker."""
+    folder, checker = target / lab.folder.relative_to(course), checker_path(target, lab.chapter)
+    shutil.copytree(lab.folder, folder)
+    checker.parent.mkdir(parents=True)
+    shutil.copy2(checker_path(course, lab.chapter), checker)
+    return msgspec.structs.replace(lab, folder=folder)
+
+
+def _remove(context: Context, chapter: str) -> None:
+    """Remove the lab and its folder."""
+    if context.paths.state.exists():
+        delete(context, chapter)
+    shutil.rmtree(context.paths.state.parent, ignore_errors=True)
+
+
+def _lock_of(chapter: str) -> str:
+    return f"{chapter}.verify"
+
+
+def _busy(paths: Paths, chapter: str) -> bool:
+    try:
+        with lab_lock(paths.state, _lock_of(chapter), "delete"):
+            return False
+    except LabError:
+        return True
+
+
+@contextmanager
+def _not_interrupted() -> Generator[None]:
+    """A second Ctrl-C must not end the tidying up. Only the main thread may say so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {name: signal.signal(name, signal.SIG_IGN) for name in _SIGNALS}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)

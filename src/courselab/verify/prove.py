@@ -1,0 +1,87 @@
+"""`lab verify` as one call: a fresh lab, all cases, their Evidence kept, the lab gone. The gate's chapter test makes the same call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from courselab.course import Lab
+from courselab.grade.checker import checker_path, load_checker
+from courselab.grade.evidence import K3sName
+from courselab.machines import Provider
+from courselab.paths import Paths
+from courselab.progress import Progress
+from courselab.verify.cases import Result, cases_of
+from courselab.verify.kept import Keeper, folder_of, forget
+from courselab.verify.own_lab import own_lab
+from courselab.verify.run import Verification
+
+SCHEMA = 1
+
+
+@dataclass
+class Proof:
+    """What is known of a chapter so far."""
+
+    lab: Lab
+    provider: str = ""
+    k3s: K3sName = field(default_factory=K3sName)
+    results: list[Result] = field(default_factory=list[Result])
+    seconds: float = 0.0
+
+    @property
+    def wrong(self) -> list[Result]:
+        """What was not as expected."""
+        return [result for result in self.results if not result.ok]
+
+    @property
+    def exit_code(self) -> int:
+        """The highest of all cases."""
+        return max((result.exit_code for result in self.results), default=0)
+
+    def to_json(self) -> dict[str, Any]:
+        """As `lab verify --json` prints it."""
+        return {
+            "schema": SCHEMA,
+            "lab": self.lab.chapter,
+            "k3s": {"distribution": self.k3s.distribution, "version": self.k3s.version},
+            "provider": self.provider,
+            "ok": not self.wrong,
+            "seconds": round(self.seconds, 1),
+            "cases": [result.to_json() for result in self.results],
+        }
+
+
+def prove(
+    proof: Proof,
+    paths: Paths,
+    progress: Progress,
+    provider_of: Callable[[Paths], Provider],
+    *,
+    task: str = "",
+    disturb: bool = True,
+    keep_in: Path | None = None,
+) -> None:
+    """Verify the chapter of `proof` and fill it while it goes on, so that what is known is there even when this ends early.
+
+    `task`: only the cases about it, by its name. `keep_in`: where Evidence goes instead of tests/evidence/NN. Without `disturb` no
+    Evidence is kept, because it would lack the experiments. Raises LabError.
+    """
+    lab, began = proof.lab, time.monotonic()
+    checker = load_checker(checker_path(paths.course, lab.chapter), lab)
+    keeper = Keeper(keep_in or folder_of(paths.course, lab.chapter), paths.state / "not-verified" / lab.chapter)
+    try:
+        with own_lab(paths, lab, checker, progress, provider_of, seed=f"verify/{lab.chapter}") as own:
+            proof.provider = own.state.provider
+            proof.k3s = K3sName(distribution=own.state.distribution or "k3s", version=own.state.version)
+            run = Verification(own, progress, keeper.keep if disturb else forget, disturb=disturb)
+            for result in run.results(task):
+                proof.results.append(result)
+            if disturb and not task and not proof.wrong:
+                about = {"k3s": f"{proof.k3s.distribution} {proof.k3s.version}".strip(), "provider": proof.provider}
+                keeper.seal(own.lab, own.course, cases_of(own.lab), about)
+    finally:
+        proof.seconds = time.monotonic() - began

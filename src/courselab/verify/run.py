@@ -1,0 +1,246 @@
+"""Trying a chapter's cases one after the other in its own lab: untouched, solved, restarted, then each undo, right answer and mistake."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import msgspec
+
+from courselab.course import Lab, Task
+from courselab.course.scripts import Script, read_scripts
+from courselab.errors import LabError
+from courselab.grade.checker import Checker
+from courselab.grade.evidence import Evidence
+from courselab.grade.run import Outcome
+from courselab.grade.verdict import Judged, VerdictName
+from courselab.process import CommandTimeout
+from courselab.progress import Progress
+from courselab.session.setup import ScriptFailed
+from courselab.verify.cases import Case, Kind, Result, cases_of, disturbed, needing
+
+HASTY_S = 5  # most failures are decided by then; where the outcome is not the expected one, the task's whole deadline is waited
+PATIENT = 2  # what must pass may take this many times its deadline: this computer may be busy
+Keep = Callable[[Case, Evidence, bool], None]  # the case, what was seen, whether it was as expected
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What a case looked like."""
+
+    got: str
+    ok: bool
+    outcome: Outcome
+
+
+class TriedLab(Protocol):
+    """The lab that is tried on; see OwnLab."""
+
+    @property
+    def lab(self) -> Lab: ...
+    @property
+    def checker(self) -> Checker: ...
+    def run(self, script: Script) -> None: ...
+    def restart_k3s(self) -> None: ...
+    def renewed(self) -> TriedLab: ...
+    def check(self, checker: Checker, deadline_s: Callable[[Task], int], *, disturb: bool) -> Outcome: ...
+
+
+@dataclass
+class Verification:
+    """One run over a chapter. `keep` is given every case's Evidence. `disturb`: also make experiments that change the lab for a moment."""
+
+    own: TriedLab
+    progress: Progress
+    keep: Keep
+    disturb: bool = True
+    _broken: bool = field(default=False, init=False)
+
+    def results(self, task: str = "") -> Iterator[Result]:
+        """Try every case (of one task, by its name); ends early where the chapter's own solution does not solve it.
+
+        Raises LabError when the lab cannot be reached or made anew.
+        """
+        for case in cases_of(self._lab, task):
+            with self.progress.stage(f"{self._lab.chapter} {case.name}", eta_s=5):
+                yield self._try(case)
+            if self._broken:
+                return
+
+    @property
+    def _lab(self) -> Lab:
+        return self.own.lab
+
+    @property
+    def _checker(self) -> Checker:
+        return self.own.checker
+
+    def _try(self, case: Case) -> Result:
+        began = time.monotonic()
+        expected, note = case.expected(self._lab.chapter), ""
+        try:
+            seen = self._look(case)
+        except (ScriptFailed, CommandTimeout) as failed:
+            self._broken = case.kind is Kind.SOLVED
+            note = self._back(case.script)
+            return Result(case.name, expected, "a script failed", time.monotonic() - began, 1, (str(failed),), note)
+        self.keep(case, _labelled(seen.outcome.evidence, case, expected), seen.ok)
+        self._broken = case.kind is Kind.SOLVED and not seen.ok
+        if case.kind is Kind.RESTARTED and not seen.ok:
+            note = self._renew()
+        elif case.script:
+            note = self._back(case.script)
+        details = () if seen.ok else tuple(_said(seen.outcome.judged))
+        code = 0 if seen.ok else _exit_code(seen.outcome)
+        return Result(case.name, expected, seen.got, time.monotonic() - began, code, details, note)
+
+    def _look(self, case: Case) -> _Seen:
+        if case.kind is Kind.UNTOUCHED:
+            return self._untouched()
+        if case.kind is Kind.SOLVED:
+            self._solve(task.name for task in self._lab.tasks)
+            return self._all_pass(disturb=self.disturb)
+        if case.kind is Kind.RESTARTED:
+            self.own.restart_k3s()
+            return self._all_pass(disturb=self.disturb)
+        assert case.script is not None
+        if case.kind is Kind.UNDO:
+            return self._undone(case.script)
+        if case.kind is Kind.RIGHT:
+            return self._right(case.script)
+        return self._mistake(case.script)
+
+    # The cases ------------------------------------------------------------------------------------------------------------------
+
+    def _untouched(self) -> _Seen:
+        outcome = self._check(self._checker, HASTY_S)
+        passed = [one.id for one in outcome.judged if one.passed]
+        wrong = [one for one in outcome.judged if one.verdict not in (VerdictName.FAIL, VerdictName.BLOCKED)]
+        got = f"{', '.join(passed)} pass" if passed else "nothing passes" if not wrong else _verdicts(wrong)
+        return _Seen(got, not wrong, outcome)
+
+    def _all_pass(self, *, disturb: bool) -> _Seen:
+        outcome = self._check(self._checker, disturb=disturb)
+        left = [one for one in outcome.judged if not one.passed and (disturb or one.id not in disturbed(self._checker))]
+        return _Seen(_verdicts(left) if left else "all pass", not left, outcome)
+
+    def _undone(self, script: Script) -> _Seen:
+        """The task no longer passes; nothing changes but it and what needs it."""
+        self.own.run(script)
+        id = self._id(script)
+        disturb = self._disturbs(id)
+        may = needing(self._checker, id) if disturb else needing(self._checker, id) | disturbed(self._checker)
+
+        def look(outcome: Outcome) -> _Seen:
+            by_id = {one.id: one for one in outcome.judged}
+            also = [one for one in outcome.judged if not one.passed and one.id not in may]
+            ok = by_id[id].verdict in (VerdictName.FAIL, VerdictName.BLOCKED) and not also
+            return _Seen(_verdicts([by_id[id], *also]) if not ok else f"{id} {by_id[id].verdict.value}", ok, outcome)
+
+        return self._twice(self._checker, look, disturb=disturb)
+
+    def _right(self, script: Script) -> _Seen:
+        """Another way to do the task, after its own was taken back."""
+        self._undo(script.task)
+        self.own.run(script)
+        id = self._id(script)
+        outcome = self._check(self._checker.only({id}), disturb=self._disturbs(id))
+        judged = next(one for one in outcome.judged if one.id == id)
+        return _Seen(f"{id} {_verdict(judged)}", judged.passed, outcome)
+
+    def _mistake(self, script: Script) -> _Seen:
+        """A typical mistake in a solved lab: its verdict, and the diagnosis that names it."""
+        self.own.run(script)
+        id = self._id(script)
+
+        def look(outcome: Outcome) -> _Seen:
+            judged = next(one for one in outcome.judged if one.id == id)
+            # What still waits fails once its time is over; saved Evidence is judged so as well.
+            ok = judged.verdict.value == script.verdict and script.diagnosis in ("", judged.diagnosis)
+            return _Seen(f"{id} {_verdict(judged)}", ok, outcome)
+
+        checker = self._checker.only({id})
+        return self._twice(checker, look, disturb=self._disturbs(id))
+
+    # The steps ------------------------------------------------------------------------------------------------------------------
+
+    def _twice(self, checker: Checker, look: Callable[[Outcome], _Seen], *, disturb: bool) -> _Seen:
+        """Look soon; where that is not what is expected, look again and wait as long as a learner would."""
+        seen = look(self._check(checker, HASTY_S, disturb=disturb))
+        return seen if seen.ok else look(self._check(checker, disturb=disturb))
+
+    def _check(self, checker: Checker, deadline_s: int | None = None, *, disturb: bool = False) -> Outcome:
+        """Judge; what is settling is waited for until `deadline_s`, or generously."""
+
+        def deadline_of(task: Task) -> int:
+            return PATIENT * task.deadline_s if deadline_s is None else min(deadline_s, task.deadline_s)
+
+        return self.own.check(checker, deadline_of, disturb=disturb)
+
+    def _disturbs(self, id: str) -> bool:
+        return self.disturb and id in disturbed(self._checker)
+
+    def _solve(self, tasks: Iterable[str]) -> None:
+        wanted = set(tasks)
+        for script in read_scripts(self._lab, "solution"):
+            if script.task in wanted:
+                self.own.run(script)
+
+    def _undo(self, task: str) -> None:
+        for script in read_scripts(self._lab, "undo"):
+            if script.task == task:
+                self.own.run(script)
+
+    def _back(self, script: Script | None) -> str:
+        """Take the task back and do it again, with all that needs it; where that does not lead to a solved lab, make the lab anew."""
+        if script is None:
+            return ""
+        try:
+            self._undo(script.task)
+            self._solve(id.partition(".")[2] for id in needing(self._checker, self._id(script)))
+            seen = self._all_pass(disturb=False)
+            return "" if seen.ok else f"undo and solution did not lead back ({seen.got}): the lab was made anew.{self._renew()}"
+        except (ScriptFailed, CommandTimeout) as failed:
+            return f"undo and solution did not lead back ({failed}): the lab was made anew.{self._renew()}"
+
+    def _renew(self) -> str:
+        """A new lab, solved. Raises LabError if that does not work any more."""
+        self.own = self.own.renewed()
+        try:
+            self._solve(task.name for task in self._lab.tasks)
+        except ScriptFailed as failed:
+            raise LabError("The lab could not be made anew", why=str(failed), fix="Does the solution work twice?") from failed
+        return ""
+
+    def _id(self, script: Script) -> str:
+        return f"{self._lab.chapter}.{script.task}"
+
+
+def _labelled(evidence: Evidence, case: Case, expected: str) -> Evidence:
+    """The Evidence with the case it is of."""
+    return msgspec.structs.replace(evidence, from_run={"case": case.name, "expected": expected})
+
+
+def _verdict(judged: Judged) -> str:
+    return " ".join(filter(None, (judged.verdict.value, judged.diagnosis)))
+
+
+def _verdicts(judged: Iterable[Judged]) -> str:
+    return ", ".join(f"{one.id} {_verdict(one)}" for one in judged)
+
+
+def _said(judged: Iterable[Judged]) -> Iterator[str]:
+    """What the checks that did not pass say, in full."""
+    for one in judged:
+        if not one.passed:
+            yield f"{one.id} {_verdict(one)}: {one.message}"
+            yield from (
+                f"    {word}: {text}" for word, text in (("expected", one.expected), ("actual", one.actual), ("at", one.path)) if text
+            )
+            yield from (f"    {line}" for line in one.why)
+
+
+def _exit_code(outcome: Outcome) -> int:
+    return max(1, outcome.report.exit_code)

@@ -1,0 +1,32 @@
+"""Which chapters the gate verifies on a real cluster: changed ones, and one more, another every day. The others' Evidence is replayed by
+unit tests. `LAB_FULL=1` means all, `LAB_VERIFY=03,05` these."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+
+from courselab.course import Catalog, Lab
+from courselab.verify.kept import is_current
+from tests.integration.command import COURSE
+
+
+def live_chapters(day: int | None = None) -> dict[str, str]:
+    """Chapter → why it is verified live. `day`: a number that turns the one that goes round."""
+    labs = Catalog(COURSE).all()
+    if named := os.environ.get("LAB_VERIFY"):
+        return dict.fromkeys(named.split(","), "named by LAB_VERIFY")
+    if os.environ.get("LAB_FULL"):
+        return {lab.chapter: "full run" for lab in labs}
+    changed = {lab.chapter: "changed since it was verified" for lab in labs if not is_current(lab, COURSE)}
+    return changed | _turn([lab for lab in labs if lab.chapter not in changed], day)
+
+
+def _turn(unchanged: list[Lab], day: int | None) -> dict[str, str]:
+    today = datetime.now(UTC).toordinal() if day is None else day
+    return {unchanged[today % len(unchanged)].chapter: "its turn today"} if unchanged else {}
+
+
+def chapters_said() -> str:
+    """For the head of a test run."""
+    return ", ".join(f"{chapter} ({why})" for chapter, why in live_chapters().items())

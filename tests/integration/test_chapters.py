@@ -1,0 +1,55 @@
+"""Chapters on real clusters: `lab verify` of those that live.py names. It must hold, and leave nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from courselab.course import Catalog
+from courselab.machines import Provider
+from courselab.machines.choose import choose_provider
+from courselab.paths import Paths, find_paths
+from courselab.progress import Silent
+from courselab.verify.prove import Proof, prove
+from tests.integration.command import COURSE, LabCommand
+from tests.integration.live import live_chapters
+from tests.integration.traces import traces
+
+CHAPTERS = sorted(live_chapters())
+
+
+def paths_at(home: Path) -> Paths:
+    environ = {"LAB_HOME": str(home), "LAB_CACHE": os.environ.get("LAB_CACHE", str(Path.home() / ".cache" / "k3s-course-lab"))}
+    return find_paths(environ)
+
+
+def provider_of(paths: Paths) -> Provider:
+    return choose_provider(paths, Silent(), "local", ask=lambda _question: True)
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_chapter_holds(chapter: str, tmp_path: Path) -> None:
+    paths, proof = paths_at(tmp_path), Proof(Catalog(COURSE).find(chapter))
+    prove(proof, paths, Silent(), provider_of, keep_in=tmp_path / "evidence")
+    assert {one.case: (one.expected, one.got, one.details, one.note) for one in proof.wrong} == {}
+    assert traces(paths.state / "verify" / chapter / "state" / "machines") == {}
+    assert not (paths.state / "verify" / chapter).exists()
+
+
+def test_an_interrupt_leaves_nothing(tmp_path: Path) -> None:
+    command = LabCommand(tmp_path)
+    machine = tmp_path / "state" / "verify" / "02" / "state" / "machines" / "k3s-02-verify-server"
+    with subprocess.Popen([str(COURSE / "lab"), "verify", "02"], env=command.environment(), stdout=subprocess.PIPE, text=True) as verify:
+        while not machine.exists() and verify.poll() is None:
+            time.sleep(0.05)
+        verify.send_signal(signal.SIGINT)
+        shown, _ = verify.communicate(timeout=120)
+    assert verify.returncode == 130
+    assert "0 of 0 cases" in shown
+    assert traces(machine.parent) == {}
+    assert not (tmp_path / "state" / "verify" / "02").exists()

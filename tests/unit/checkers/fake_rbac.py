@@ -1,0 +1,82 @@
+"""Who may do what, worked out from Roles and bindings as the API server does it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from tests.unit.checkers.fake_cluster import Obj
+
+
+class HasObjects(Protocol):
+    """A cluster on paper."""
+
+    @property
+    def objects(self) -> list[Obj]: ...
+
+
+# As much of Kubernetes's ready-made roles as the questions touch: https://kubernetes.io/docs/reference/access-authn-authz/rbac/
+_READ = ["get", "list", "watch"]
+_WRITE = ["create", "delete", "deletecollection", "patch", "update"]
+READY_MADE: dict[str, list[Obj]] = {
+    "view": [
+        {"apiGroups": [""], "resources": ["pods", "pods/log", "configmaps", "services"], "verbs": _READ},
+        {"apiGroups": ["apps"], "resources": ["deployments", "replicasets"], "verbs": _READ},
+    ],
+    "edit": [
+        {"apiGroups": [""], "resources": ["pods", "pods/log", "pods/exec", "configmaps", "secrets"], "verbs": _READ + _WRITE},
+        {"apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"]},
+        {"apiGroups": ["apps"], "resources": ["deployments", "replicasets"], "verbs": _READ + _WRITE},
+    ],
+    "cluster-admin": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}],
+}
+
+
+class Rbac:
+    """Answers to SubjectAccessReviews."""
+
+    def __init__(self, cluster: HasObjects) -> None:
+        self._cluster = cluster
+
+    def answer(self, user: str, groups: list[str], asked: Obj) -> Obj:
+        """{"allowed", "reason"}, with the words of the API server."""
+        for binding in self._of("ClusterRoleBinding") + self._of("RoleBinding"):
+            namespace = binding["metadata"].get("namespace", "")
+            subject = next((one for one in binding.get("subjects") or [] if self._is(one, user, groups)), None)
+            if subject is None or namespace not in ("", asked.get("namespace")):
+                continue
+            if any(self._fits(rule, asked) for rule in self._rules(binding["roleRef"], namespace)):
+                where = f'"{binding["metadata"]["name"]}{"/" + namespace if namespace else ""}"'
+                role, to = binding["roleRef"], f'{subject["kind"]} "{subject["name"]}"'
+                return {"allowed": True, "reason": f'RBAC: allowed by {binding["kind"]} {where} of {role["kind"]} "{role["name"]}" to {to}'}
+        return {"allowed": False, "reason": ""}
+
+    @staticmethod
+    def _is(subject: Obj, user: str, groups: list[str]) -> bool:
+        if subject["kind"] == "ServiceAccount":
+            return user == f"system:serviceaccount:{subject.get('namespace', '')}:{subject['name']}"
+        return subject["name"] == user if subject["kind"] == "User" else subject["name"] in groups
+
+    def _rules(self, role: Obj, namespace: str) -> list[Obj]:
+        for found in self._of(role["kind"]):
+            if found["metadata"]["name"] == role["name"] and found["metadata"].get("namespace", "") in ("", namespace):
+                return found.get("rules") or []
+        return []
+
+    @staticmethod
+    def _fits(rule: Obj, asked: Obj) -> bool:
+        resource = "/".join(filter(None, (asked["resource"], asked.get("subresource"))))
+        names: list[str] = rule.get("resourceNames") or []
+
+        def holds(values: Any, wanted: str) -> bool:
+            return "*" in values or wanted in values
+
+        named = not names or asked.get("name", "") in names
+        return (
+            named
+            and holds(rule["verbs"], asked["verb"])
+            and holds(rule.get("resources") or [], resource)  # none in rules about URLs
+            and holds(rule.get("apiGroups") or [], asked.get("group", ""))
+        )
+
+    def _of(self, kind: str) -> list[Obj]:
+        return [obj for obj in self._cluster.objects if obj["kind"] == kind]

@@ -1,0 +1,465 @@
+"""Chapter 01: right answers pass however they were reached, wrong ones fail and are named. And what is read of kubeconfigs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from courselab.grade.checker import load_module
+from courselab.grade.evidence import FileState, K3sState, UnitState
+from tests.unit.checkers.fake_cluster import COURSE, FakeCluster, Obj
+
+ALL = {"install", "config", "name", "student", "laptop", "addons"}
+CONFIG, OWN = "/etc/rancher/k3s/config.yaml", "/etc/rancher/k3s/k3s.yaml"
+STUDENT, LAPTOP = "/home/student/.kube/config", "/home/student/work/laptop.yaml"
+VERSION = "v1.36.5+k3s1"
+RUNS = UnitState(load="loaded", active="active", sub="running", enabled="enabled", since=100.0)
+WORKS = {"code": 0, "said": "node/server\n", "error": ""}
+DEPLOYMENT = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "spec": {"selector": {}, "template": {"spec": {"containers": [{"name": "main", "image": "x"}]}}},
+}
+
+
+def file(mode: str = "600", owner: str = "root", **changes: Any) -> FileState:
+    return FileState(exists=True, kind="file", text="…", mode=mode, owner=owner, modified=50.0, **changes)
+
+
+CHECKER = load_module(COURSE / "checkers" / "ch01.py")
+
+
+class Lab:
+    """A lab on paper; tests change it, then have it judged."""
+
+    def __init__(self, *, solved: bool = True) -> None:
+        self.cluster = FakeCluster("01")
+        self.params = self.cluster.params
+        self.unit = RUNS if solved else UnitState()
+        self.agent = UnitState()
+        self.config: Obj = {}
+        self.other_configs: dict[str, FileState] = {}
+        self.problem = ""
+        self.facts: Obj = {
+            "wanted": VERSION,
+            "version": "",
+            "flags": {},
+            "names": [],
+            "laptop": {"server": "", "authority": "none", "problem": ""},
+        }
+        self.laptop: Obj = {"code": 1, "said": "", "error": "no configuration"}
+        self.student: Obj = {"file": self.laptop, "shell": self.laptop}
+        self.cluster.reachable = solved
+        self.missing: set[str] = set()
+        if solved:
+            self._solve()
+
+    def _solve(self) -> None:
+        self.node = self.cluster.join("server", course=self.params.word)
+        self.config = {"node-label": [f"course={self.params.word}"], "tls-san": [self.params.name]}
+        self.files.update({CONFIG: file(), OWN: file(), STUDENT: file(owner="student"), LAPTOP: file(owner="student")})
+        self.facts.update(version=f"k3s version {VERSION} (1a2b3c4d)", names=["kubernetes", "localhost", "10.83.0.2", self.params.name])
+        self.facts["laptop"] = {"server": "https://10.83.0.2:6443", "authority": "embedded", "problem": ""}
+        self.student, self.laptop = {"file": WORKS, "shell": WORKS}, WORKS
+
+    @property
+    def files(self) -> dict[str, FileState]:
+        return self.cluster.files
+
+    def verdicts(self) -> Any:
+        for name in {"coredns", "local-path-provisioner", "metrics-server", "traefik"} - self.missing if self.cluster.reachable else ():
+            self.cluster.run(
+                {
+                    **DEPLOYMENT,
+                    "metadata": {"name": name, "namespace": "kube-system"},
+                    "spec": msgspec.json.decode(msgspec.json.encode(DEPLOYMENT["spec"])),
+                }
+            )
+        k3s = K3sState(
+            installed=bool(self.facts["version"]),
+            config=self.config,
+            config_files={CONFIG: self.files[CONFIG], **self.other_configs},
+            problem=self.problem,
+        )
+        self.cluster.machines["server"] = msgspec.structs.replace(
+            self.cluster.machines["server"], units={"k3s": self.unit, "k3s-agent": self.agent}, k3s=k3s, facts=self.facts, time=1000.0
+        )
+        self.cluster.probe("01.student", self.student)
+        self.cluster.probe("01.laptop", self.laptop)
+        return self.cluster.verdicts()
+
+
+def test_the_solved_lab_passes_everything() -> None:
+    assert {name for name, one in Lab().verdicts().items() if one.passed} == ALL
+
+
+def test_the_untouched_lab_passes_nothing() -> None:
+    verdicts = Lab(solved=False).verdicts()
+    assert not [name for name, one in verdicts.items() if one.passed or one.credit]
+    assert {name: one.verdict.value for name, one in verdicts.items()} == dict.fromkeys(ALL, "blocked") | {"install": "fail"}
+    assert verdicts["install"].message == "K3s is not installed"
+
+
+# Right answers reached another way ------------------------------------------------------------------------------------------
+
+
+def a_stand_in_s_version(lab: Lab) -> None:
+    lab.facts.update(wanted="v1.36.3", version="stand-in 1.36.3")
+
+
+def a_given_binary(lab: Lab) -> None:
+    """A release of unknown version: there is nothing to compare with."""
+    lab.facts["wanted"] = "v0-given"
+
+
+def enabled_for_this_boot_too(lab: Lab) -> None:
+    lab.unit = msgspec.structs.replace(RUNS, enabled="enabled-runtime")
+
+
+def in_the_folder(lab: Lab) -> None:
+    """config.yaml.d is read, too; there need be no config.yaml."""
+    lab.files[CONFIG] = FileState(exists=False)
+    lab.other_configs = {"/etc/rancher/k3s/config.yaml.d/label.yaml": file()}
+
+
+def a_single_value(lab: Lab) -> None:
+    lab.config.update({"node-label": f"course={lab.params.word}", "tls-san": lab.params.name})
+
+
+def with_commas(lab: Lab) -> None:
+    lab.config["node-label"] = f"site=here,course={lab.params.word}"
+
+
+def more_settings(lab: Lab) -> None:
+    lab.config.update({"write-kubeconfig-group": "adm", "node-label": ["a=b", f"course={lab.params.word}"]})
+    lab.facts["names"].append("other.example")
+
+
+def changed_and_unimportant(lab: Lab) -> None:
+    """The file was touched after the start; what it says is in force."""
+    lab.files[CONFIG] = msgspec.structs.replace(file(), modified=500.0)
+
+
+def name_by_a_flag(lab: Lab) -> None:
+    del lab.config["tls-san"]
+    lab.facts["flags"] = {"tls-san": lab.params.name}
+
+
+def open_to_a_group(lab: Lab) -> None:
+    lab.files[OWN] = file("640")
+
+
+def read_only_for_student(lab: Lab) -> None:
+    lab.files[STUDENT] = file("400", "student")
+
+
+def laptop_by_name(lab: Lab) -> None:
+    lab.facts["laptop"]["server"] = f"https://{lab.params.name}:6443"
+
+
+def laptop_readable(lab: Lab) -> None:
+    """The task asks for secrecy of ~/.kube/config alone."""
+    lab.files[LAPTOP] = file("644", "student")
+
+
+def more_replicas(lab: Lab) -> None:
+    lab.missing = {"coredns"}
+    lab.cluster.run(
+        {
+            **DEPLOYMENT,
+            "metadata": {"name": "coredns", "namespace": "kube-system"},
+            "spec": {"replicas": 2, "selector": {}, "template": {"spec": {"containers": [{"name": "c", "image": "x"}]}}},
+        }
+    )
+
+
+RIGHT = [
+    a_stand_in_s_version,
+    a_given_binary,
+    enabled_for_this_boot_too,
+    in_the_folder,
+    a_single_value,
+    with_commas,
+    more_settings,
+    changed_and_unimportant,
+    name_by_a_flag,
+    open_to_a_group,
+    read_only_for_student,
+    laptop_by_name,
+    laptop_readable,
+    more_replicas,
+]
+
+
+@pytest.mark.parametrize("change", RIGHT, ids=lambda change: change.__name__)
+def test_right_answers_pass_however_they_were_reached(change: Callable[[Lab], None]) -> None:
+    lab = Lab()
+    change(lab)
+    assert {name: one.message for name, one in lab.verdicts().items() if not one.passed} == {}
+
+
+# Wrong answers --------------------------------------------------------------------------------------------------------------
+
+Change = Callable[[Lab], Any]
+
+
+def unit(**changes: Any) -> Change:
+    return lambda lab: setattr(lab, "unit", msgspec.structs.replace(lab.unit, **changes))
+
+
+def crashing(lab: Lab) -> None:
+    lab.unit = msgspec.structs.replace(
+        RUNS, active="activating", sub="auto-restart", log=['level=fatal msg="flag provided but not defined: -tls-sans"']
+    )
+    lab.cluster.reachable = False
+
+
+def agent_instead(lab: Lab) -> None:
+    lab.unit, lab.agent = UnitState(), msgspec.structs.replace(RUNS, active="activating")
+    lab.cluster.reachable = False
+
+
+def broken_yaml(lab: Lab) -> None:
+    lab.problem = f"{CONFIG}: mapping values are not allowed here"
+    lab.unit = msgspec.structs.replace(RUNS, active="failed")
+    lab.cluster.reachable = False
+
+
+def version(text: str) -> Change:
+    return lambda lab: lab.facts.update(version=text)
+
+
+def node(**changes: Any) -> Change:
+    return lambda lab: lab.node.update(changes)
+
+
+def renamed(lab: Lab) -> None:
+    lab.node["metadata"]["name"] = "pi"
+
+
+def config(**changes: Any) -> Change:
+    def change(lab: Lab) -> None:
+        for key, value in changes.items():
+            name = key.replace("_", "-")
+            lab.config.pop(name, None)
+            if value is not None:
+                lab.config[name] = [lab.params.fill(one) for one in value]
+
+    return change
+
+
+def unlabelled(lab: Lab) -> None:
+    lab.node["metadata"]["labels"].pop("course")
+
+
+def label_in_a_flag(lab: Lab) -> None:
+    lab.config.pop("node-label")
+    lab.facts["flags"] = {"node-label": f"course={lab.params.word}"}
+
+
+def label_not_read(lab: Lab) -> None:
+    unlabelled(lab)
+    lab.files[CONFIG] = msgspec.structs.replace(file(), modified=500.0)
+
+
+def no_file(lab: Lab) -> None:
+    unlabelled(lab)
+    lab.config = {}
+    lab.files[CONFIG] = FileState(exists=False)
+
+
+def key_misspelt(lab: Lab) -> None:
+    unlabelled(lab)
+    lab.config = {"node-labels": [f"course={lab.params.word}"]}
+
+
+def label_with_a_colon(lab: Lab) -> None:
+    unlabelled(lab)
+    lab.config["node-label"] = [f"course:{lab.params.word}"]
+
+
+def unnamed(lab: Lab) -> None:
+    lab.facts["names"] = ["kubernetes", "10.83.0.2"]
+
+
+def name_not_read(lab: Lab) -> None:
+    unnamed(lab)
+    lab.files[CONFIG] = msgspec.structs.replace(file(), modified=500.0)
+
+
+def name_other(lab: Lab) -> None:
+    lab.config["tls-san"] = [f"{lab.params.word}.example"]
+    lab.facts["names"] = [f"{lab.params.word}.example"]
+
+
+def name_key(lab: Lab) -> None:
+    unnamed(lab)
+    lab.config = {"node-label": lab.config["node-label"], "tls-sans": [lab.params.name]}
+
+
+def files(path: str, state: FileState) -> Change:
+    return lambda lab: lab.files.update({path: state})
+
+
+def student(error: str, *, file: bool = False) -> Change:
+    """What kubectl says to student; `file`: with the file it works, in a new shell it does not."""
+    refused = {"code": 1, "said": "", "error": error}
+    return lambda lab: setattr(lab, "student", {"file": WORKS if file else refused, "shell": refused})
+
+
+def laptop(**changes: str) -> Change:
+    return lambda lab: lab.facts["laptop"].update({key: lab.params.fill(value) for key, value in changes.items()})
+
+
+def laptop_refused(lab: Lab) -> None:
+    lab.laptop = {"code": 1, "said": "", "error": "error: You must be logged in to the server (Unauthorized)"}
+
+
+def laptop_by_a_name_that_is_not_there(lab: Lab) -> None:
+    laptop(server="https://{name}:6443")(lab)
+    unnamed(lab)
+    lab.laptop = {"code": 1, "said": "", "error": "tls: failed to verify certificate: x509: certificate is valid for kubernetes, not it"}
+
+
+def without(name: str) -> Change:
+    return lambda lab: lab.missing.add(name)
+
+
+def traefik_disabled(lab: Lab) -> None:
+    lab.missing.add("traefik")
+    lab.config["disable"] = ["traefik", "servicelb"]
+
+
+def traefik_disabled_by_flag(lab: Lab) -> None:
+    lab.missing.add("traefik")
+    lab.facts["flags"] = {"disable": "servicelb,traefik"}
+
+
+def scaled(lab: Lab) -> None:
+    lab.missing.add("coredns")
+    template = {"spec": {"containers": [{"name": "c", "image": "x"}]}}
+    lab.cluster.run(
+        {
+            **DEPLOYMENT,
+            "metadata": {"name": "coredns", "namespace": "kube-system"},
+            "spec": {"replicas": 0, "selector": {}, "template": template},
+        }
+    )
+
+
+NO_FILE = FileState(exists=False)
+WRONG: list[tuple[Change, str, str]] = [
+    (unit(enabled="disabled"), "install", "not-enabled"),
+    (unit(active="inactive", sub="dead"), "install", "stopped"),
+    (crashing, "install", "ends-at-once"),
+    (broken_yaml, "install", "config-invalid"),
+    (agent_instead, "install", "agent"),
+    (version("k3s version v1.37.1+k3s1 (99aabbcc)"), "install", "other-version"),
+    (version("k3s version v1.36.4+k3s1"), "install", "other-version"),
+    (node(status={"conditions": [{"type": "Ready", "status": "False"}]}), "install", ""),
+    (renamed, "install", "other-name"),
+    (config(node_label=None), "config", "kubectl-only"),
+    (config(node_label=["course=other"]), "config", "key-differs"),
+    (config(node_label=["Course={word}"]), "config", "key-differs"),
+    (label_with_a_colon, "config", "key-differs"),
+    (unlabelled, "config", ""),
+    (label_in_a_flag, "config", "flag-instead"),
+    (label_not_read, "config", "not-read-yet"),
+    (no_file, "config", "other-file"),
+    (key_misspelt, "config", "key-differs"),
+    (unnamed, "name", ""),
+    (name_not_read, "name", "not-read-yet"),
+    (name_other, "name", "name-differs"),
+    (name_key, "name", "key-differs"),
+    (files(OWN, file("644")), "student", "world-readable"),
+    (files(OWN, file("604")), "student", "world-readable"),
+    (files(STUDENT, NO_FILE), "student", ""),
+    (files(STUDENT, file("600", "root")), "student", "not-yours"),
+    (files(STUDENT, file("644", "student")), "student", "open-to-others"),
+    (files(STUDENT, file("640", "student")), "student", "open-to-others"),
+    (files(STUDENT, file("600", "root", target=OWN)), "student", "not-yours"),
+    (student("tls: failed to verify certificate: x509: certificate signed by unknown authority"), "student", "from-an-earlier-cluster"),
+    (student("error: You must be logged in to the server (Unauthorized)"), "student", "from-an-earlier-cluster"),
+    (student("The connection to the server localhost:8080 was refused"), "student", "nowhere"),
+    (student('error: error loading config file "/etc/rancher/k3s/k3s.yaml": permission denied', file=True), "student", "kubeconfig-unset"),
+    (student("bash: line 1: kubectl: command not found", file=True), "student", ""),
+    (files(LAPTOP, NO_FILE), "laptop", ""),
+    (laptop(server="https://127.0.0.1:6443"), "laptop", "loopback"),
+    (laptop(server="https://localhost:6443"), "laptop", "loopback"),
+    (laptop(server="https://0.0.0.0:6443"), "laptop", "loopback"),
+    (laptop(server="https://192.0.2.7:6443"), "laptop", ""),
+    (laptop(server="https://10.83.0.2"), "laptop", "port"),
+    (laptop(server="http://10.83.0.2:6443"), "laptop", "port"),
+    (laptop(server="10.83.0.2:6443"), "laptop", ""),
+    (laptop(server="", problem="KeyError: 'current-context'"), "laptop", ""),
+    (laptop(authority="insecure"), "laptop", "insecure"),
+    (laptop(authority="file"), "laptop", "authority-in-a-file"),
+    (laptop(authority="none"), "laptop", ""),
+    (laptop_refused, "laptop", "from-an-earlier-cluster"),
+    (laptop_by_a_name_that_is_not_there, "laptop", "not-in-the-certificate"),
+    (without("metrics-server"), "addons", "deleted"),
+    (traefik_disabled, "addons", "disabled"),
+    (traefik_disabled_by_flag, "addons", "disabled"),
+    (scaled, "addons", "scaled-to-nothing"),
+]
+
+
+@pytest.mark.parametrize(("change", "task", "diagnosis"), WRONG, ids=[f"{task}-{slug}-{n}" for n, (_, task, slug) in enumerate(WRONG)])
+def test_wrong_answers_fail_and_are_named(change: Change, task: str, diagnosis: str) -> None:
+    lab = Lab()
+    change(lab)
+    one = lab.verdicts()[task]
+    assert one.verdict.value in ("fail", "waiting"), one
+    assert one.message
+    if diagnosis:
+        assert one.diagnosis == diagnosis
+
+
+@pytest.mark.parametrize(
+    ("line", "flags"),
+    [
+        ("server", {}),
+        ("server '--tls-san=a' \\\n\t'--tls-san' \\\n\t'b'", {"tls-san": "a,b"}),
+        ("server '-node-label=a=b,c=d' '--token' 'secret'", {"node-label": "a=b,c=d"}),
+        ("server '--token' 'secret' --agent-token=other --disable", {"disable": ""}),
+        ("server 'broken", {}),
+    ],
+)
+def test_only_flags_of_this_chapter_are_read_of_the_unit(line: str, flags: dict[str, str]) -> None:
+    assert CHECKER.flags_of(f"[Service]\nExecStart=/usr/local/bin/k3s \\\n    {line}\n") == flags
+
+
+# What is read of a kubeconfig ------------------------------------------------------------------------------------------------
+
+KUBECONFIG = """
+apiVersion: v1
+kind: Config
+current-context: default
+contexts: [{name: default, context: {cluster: default, user: default}}]
+clusters: [{name: default, cluster: CLUSTER}]
+users: [{name: default, user: {client-key-data: c2VjcmV0}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "server", "authority"),
+    [
+        (KUBECONFIG.replace("CLUSTER", "{server: https://a:6443, certificate-authority-data: eA==}"), "https://a:6443", "embedded"),
+        (KUBECONFIG.replace("CLUSTER", "{server: https://a:6443, insecure-skip-tls-verify: true}"), "https://a:6443", "insecure"),
+        (KUBECONFIG.replace("CLUSTER", "{server: https://a:6443, certificate-authority: /etc/ca.crt}"), "https://a:6443", "file"),
+        (KUBECONFIG.replace("CLUSTER", "{server: https://a:6443}"), "https://a:6443", "none"),
+        (KUBECONFIG.replace("CLUSTER", "{}"), "", "none"),
+        (KUBECONFIG.replace("current-context: default", "current-context: other").replace("CLUSTER", "{}"), "", "none"),
+        ("", "", "none"),
+        ("just words", "", "none"),
+        ("a: [broken", "", "none"),
+        ("contexts: 7\ncurrent-context: x\n", "", "none"),
+    ],
+)
+def test_only_what_is_public_of_a_kubeconfig_is_read(text: str, server: str, authority: str) -> None:
+    found = CHECKER.kubeconfig_parts(text)
+    assert (found["server"], found["authority"]) == (server, authority)
+    assert "c2VjcmV0" not in str(found)

@@ -1,0 +1,260 @@
+"""`lab serve` as a browser, and as an attacker, meets it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from courselab.errors import LabError
+from courselab.site.guard import own_token
+from courselab.site.labs import LabRow
+from courselab.site.server import Server, make_server
+from tests.unit.site.fake_labs import HOSTILE, FakeLabs
+
+TOKEN = "t" * 32
+
+
+class Browser:
+    """Asks the server; by default as a page of our own would."""
+
+    def __init__(self, server: Server) -> None:
+        self.port = server.port
+        self.own = {"Cookie": f"lab-{self.port}={TOKEN}"}
+        self.changing = {**self.own, "Origin": f"http://127.0.0.1:{self.port}", "Content-Type": "application/json"}
+
+    def ask(
+        self, method: str, path: str, headers: dict[str, str] | None = None, body: str | None = None
+    ) -> tuple[int, dict[str, str], str]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request(method, path, body=body, headers=self.own if headers is None else headers)
+            answer = connection.getresponse()
+            return answer.status, dict(answer.headers.items()), answer.read().decode()
+        finally:
+            connection.close()
+
+    def post(self, path: str, wish: Any, **headers: str) -> int:
+        return self.ask("POST", path, {**self.changing, **headers}, json.dumps(wish))[0]
+
+    def parts(self) -> dict[str, Any]:
+        return json.loads(self.ask("GET", "/api/state")[2])["parts"]
+
+    def until(self, name: str, true: Any) -> Any:
+        """The part `name`, as soon as `true` holds of it."""
+        ends = time.monotonic() + 10
+        while time.monotonic() < ends:
+            value = self.parts().get(name)
+            if true(value):
+                return value
+            time.sleep(0.02)
+        raise AssertionError(f"{name} is {self.parts().get(name)}")
+
+    def listen(self) -> socket.socket:
+        listener = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        listener.sendall(f"GET /api/events HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nCookie: {self.own['Cookie']}\r\n\r\n".encode())
+        return listener
+
+
+@pytest.fixture
+def labs() -> FakeLabs:
+    return FakeLabs()
+
+
+@pytest.fixture
+def browser(tmp_path: Path, labs: FakeLabs) -> Generator[Browser]:
+    site = tmp_path / "site"
+    (site / "chapters" / "03").mkdir(parents=True)
+    (site / "index.html").write_text("<h1>Course</h1>")
+    (site / "404.html").write_text("not here")
+    (site / "chapters" / "03" / "index.html").write_text("chapter")
+    (tmp_path / "secret.txt").write_text("secret")
+    (site / "link.txt").symlink_to(tmp_path / "nothing.txt")
+    server = make_server(0, TOKEN, site, labs)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    yield Browser(server)
+    server.close()
+
+
+def test_pages_are_served_with_a_policy_that_runs_no_inline_script(browser: Browser) -> None:
+    status, headers, text = browser.ask("GET", "/", {})
+    assert (status, text) == (200, "<h1>Course</h1>")
+    policy = headers["Content-Security-Policy"]
+    assert "script-src 'self';" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert not [name for name in headers if name.lower().startswith("access-control")]
+    assert browser.ask("GET", "/chapters/03", {})[1]["Location"] == "/chapters/03/"
+    assert browser.ask("GET", "/", {"If-None-Match": headers["ETag"]})[0] == 304
+
+
+def test_an_answer_leaves_whole(browser: Browser) -> None:
+    """In two parts the second waits until the browser has confirmed the first, which it does 40 ms later; a page is a dozen answers."""
+    with socket.create_connection(("127.0.0.1", browser.port), timeout=10) as asking:
+        for _ in range(2):
+            asking.sendall(f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{browser.port}\r\n\r\n".encode())
+            assert asking.recv(65536).endswith(b"<h1>Course</h1>")
+
+
+def test_the_printed_address_gives_permission_once_and_hides_the_token(browser: Browser) -> None:
+    status, headers, _ = browser.ask("GET", f"/chapters/03/?token={TOKEN}", {})
+    assert (status, headers["Location"]) == (303, "/chapters/03/")
+    assert "HttpOnly; SameSite=Strict" in headers["Set-Cookie"]
+    assert browser.ask("GET", f"//evil.example/?token={TOKEN}", {})[1]["Location"] == "/"
+    assert browser.ask("GET", "/?token=guess", {})[0] == 403
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1.evil.example:{port}", "", "[::1]:{port}"])
+def test_another_host_name_is_refused(browser: Browser, host: str) -> None:
+    """DNS rebinding: a name of the attacker's that leads to 127.0.0.1."""
+    status, _, text = browser.ask("GET", "/api/state", {**browser.own, "Host": host.format(port=browser.port)})
+    assert status == 421
+    assert "chapters" not in text
+
+
+def test_two_host_headers_are_refused(browser: Browser) -> None:
+    with socket.create_connection(("127.0.0.1", browser.port), timeout=10) as raw:
+        good = f"Host: 127.0.0.1:{browser.port}\r\n"
+        raw.sendall(f"GET / HTTP/1.1\r\n{good}Host: evil.example\r\n\r\n".encode())
+        assert raw.recv(100).startswith(b"HTTP/1.1 421")
+
+
+@pytest.mark.parametrize("cookie", ["", "lab={token}", "lab-{port}=wrong", "lab-{port}=", 'lab-{port}="\\', "lab-{port}=ü"])
+def test_without_permission_the_api_says_nothing(browser: Browser, cookie: str, labs: FakeLabs) -> None:
+    headers = {**browser.changing, "Cookie": cookie.format(port=browser.port, token=TOKEN).encode().decode("latin-1")}
+    assert browser.ask("GET", "/api/state", headers)[0] == 401
+    assert browser.ask("GET", "/api/events", headers)[0] == 401
+    assert browser.ask("POST", "/api/job", headers, '{"verb": "reset", "lab": "03"}')[0] == 401
+    assert labs.ran == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "application/x-www-form-urlencoded"},
+    ],
+)
+def test_another_site_cannot_change_anything(browser: Browser, headers: dict[str, str], labs: FakeLabs) -> None:
+    assert browser.post("/api/job", {"verb": "reset", "lab": "03"}, **headers) in (403, 415)
+    assert labs.ran == []
+
+
+def test_get_changes_nothing(browser: Browser, labs: FakeLabs) -> None:
+    for path in ("/api/job?verb=reset&lab=03", "/api/check?lab=03", "/api/hint?task=03.route&level=1", "/api/start/03"):
+        assert browser.ask("GET", path)[0] == 404
+    for method in ("PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"):
+        assert browser.ask(method, "/api/job", browser.changing)[0] == 501
+    assert (labs.ran, labs.hinted) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../secret.txt",
+        "/%2e%2e/secret.txt",
+        "/..%2fsecret.txt",
+        "/chapters/../../secret.txt",
+        "//secret.txt",
+        "/%00",
+        "/..\\secret.txt",
+        "/link.txt",
+        "/.git/config",
+    ],
+)
+def test_no_address_leads_out_of_the_site(browser: Browser, path: str) -> None:
+    status, _, text = browser.ask("GET", path, {})
+    assert (status, text) == (404, "not here")
+
+
+def test_oversized_input_is_refused(browser: Browser, labs: FakeLabs) -> None:
+    assert browser.ask("POST", "/api/job", browser.changing, "x" * 5000)[0] == 413
+    assert browser.ask("POST", "/api/job", {**browser.changing, "Content-Length": "-1"})[0] == 413
+    assert browser.ask("GET", f"/{'a' * 3000}", {})[0] == 414
+    assert browser.ask("GET", "/", {"X": "y" * 70000})[0] == 431
+    for body in ("", "[", "[" * 4000, "[]", "null", '{"verb": "start"}', '{"verb": "start", "lab": "../"}', '{"verb": "start", "lab": 3}'):
+        assert browser.ask("POST", "/api/job", browser.changing, body)[0] == 400
+    assert browser.post("/api/job", {"verb": "delete", "lab": "03"}) == 409
+    assert browser.post("/api/hint", {"task": "99.x", "level": 1}) == 409
+    assert labs.ran == []
+
+
+def test_hostile_words_reach_the_page_as_data_only(browser: Browser) -> None:
+    verdicts = browser.until("verdicts/03", bool)
+    (check,) = verdicts["checks"]
+    assert check["details"][0] == ["", HOSTILE]  # the script puts it in as text; see tests/browser
+    assert browser.ask("GET", "/api/state")[1]["Content-Type"] == "application/json"
+    assert browser.ask("GET", f"/{HOSTILE.replace(' ', '%20').replace(chr(27), '%1b')}", {})[2] == "not here"
+
+
+def test_a_job_shows_its_stages_and_one_runs_at_a_time(browser: Browser, labs: FakeLabs) -> None:
+    labs.go_on.clear()
+    assert browser.post("/api/job", {"verb": "reset", "lab": "03"}) == 202
+    job = browser.until("job", lambda job: job and job["stages"])
+    assert (job["state"], job["stages"][0]["text"]) == ("running", "Starting machines server")
+    assert browser.post("/api/job", {"verb": "start", "lab": "03"}) == 409
+    labs.go_on.set()
+    assert browser.until("job", lambda job: job["state"] != "running")["state"] == "done"
+    assert labs.ran == [("reset", "03")]
+
+
+def test_a_job_that_fails_says_why(browser: Browser, labs: FakeLabs) -> None:
+    labs.fails = LabError("Too little memory", why="2 GiB are needed.", fix="Close something.")
+    assert browser.post("/api/job", {"verb": "start", "lab": "03"}) == 202
+    job = browser.until("job", lambda job: job and job["state"] != "running")
+    assert job["error"] == {"what": "Too little memory", "why": "2 GiB are needed.", "fix": "Close something."}
+
+
+def test_a_check_and_a_hint(browser: Browser, labs: FakeLabs) -> None:
+    browser.until("verdicts/03", bool)
+    assert browser.post("/api/check", {"lab": "03"}) == 202
+    browser.until("verdicts/03", lambda seen: seen["checks"][0]["verdict"] == "pass")
+    assert browser.post("/api/check", {"lab": "04"}) == 500
+    assert browser.post("/api/hint", {"task": "03.route", "level": 2}) == 202
+    assert labs.hinted == [("03.route", 2)]
+
+
+def test_a_lab_that_was_made_anew_or_deleted_is_noticed(browser: Browser, labs: FakeLabs) -> None:
+    browser.until("verdicts/03", bool)
+    labs.row = None
+    browser.until("lab/03", lambda row: row is None)
+    browser.until("verdicts/03", lambda seen: seen is None)
+    labs.row = LabRow("03", "ready", "local", "K3s", "two")
+    browser.until("verdicts/03", bool)
+
+
+def test_two_hundred_pages_listen_and_all_hear_of_a_change(browser: Browser, labs: FakeLabs) -> None:
+    listeners = [browser.listen() for _ in range(200)]
+    try:
+        for listener in listeners:
+            assert listener.recv(64).startswith(b"HTTP/1.1 200")
+        assert browser.ask("GET", "/", {})[0] == 200
+        browser.until("verdicts/03", bool)
+        assert browser.post("/api/check", {"lab": "03"}) == 202
+        for listener in listeners:
+            heard = b""
+            while b'"verdict":"pass"' not in heard:
+                more = listener.recv(65536)
+                assert more
+                heard += more
+    finally:
+        for listener in listeners:
+            listener.close()
+
+
+def test_the_token_is_made_once_and_private(tmp_path: Path) -> None:
+    assert own_token(tmp_path) == own_token(tmp_path)
+    assert (tmp_path / "serve-token").stat().st_mode & 0o777 == 0o600

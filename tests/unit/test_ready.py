@@ -1,0 +1,50 @@
+"""Whether a K3s that runs does anything: each of its parts is asked, and the first that is silent is named."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from courselab.errors import LabError, Unreachable
+from courselab.k3s.api import Api
+from courselab.k3s.ready import wait_until_serving
+
+
+class Parts:
+    """Stands for an API in front of parts that answer after so many questions."""
+
+    def __init__(self, **silent: int) -> None:
+        self.silent = silent
+        self.asked: list[str] = []
+
+    def text(self, path: str, *, timeout_s: float) -> str:
+        self.asked.append(path)
+        part = "kubelet" if path.endswith("/proxy/healthz") else "datastore" if "/nodes/" in path else "k3s"
+        if self.silent.get(part, 0):
+            self.silent[part] -= 1
+            raise Unreachable("The cluster's API does not answer", why="timed out")
+        return "ok"
+
+
+def wait(parts: Parts, *nodes: str, timeout_s: float = 5.0) -> None:
+    wait_until_serving(cast(Api, cast(Any, parts)), nodes, timeout_s=timeout_s)
+
+
+def test_all_parts_are_asked() -> None:
+    parts = Parts()
+    wait(parts, "server", "edge1")
+    assert parts.asked == [
+        "/ping", "/api/v1/nodes/server", "/api/v1/nodes/server/proxy/healthz", "/api/v1/nodes/edge1/proxy/healthz",
+    ]  # fmt: skip
+
+
+def test_a_busy_part_is_asked_again() -> None:
+    wait(Parts(datastore=2), "server")
+
+
+@pytest.mark.parametrize(("part", "name"), [("k3s", "K3s"), ("datastore", "Its datastore"), ("kubelet", "The kubelet of server")])
+def test_a_part_that_hangs_is_named(part: str, name: str) -> None:
+    with pytest.raises(LabError, match=f"{name} does not answer") as told:
+        wait(Parts(**{part: 99}), "server", timeout_s=0.1)
+    assert told.value.why == "timed out"

@@ -1,0 +1,259 @@
+"""`lab verify`, on a lab on paper: what it tries, what it finds wrong, and that it goes on after a case that went wrong."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from courselab.course import Lab, Task
+from courselab.course.load import load_lab
+from courselab.course.scripts import Script, read_scripts
+from courselab.errors import LabError
+from courselab.grade.checker import Checker, load_checker
+from courselab.grade.evidence import ClusterState, Evidence
+from courselab.grade.report import make_report
+from courselab.grade.run import Outcome
+from courselab.grade.verdict import Judged, VerdictName
+from courselab.k3s.release import Release
+from courselab.paths import Paths
+from courselab.progress import Silent
+from courselab.session import start as starting
+from courselab.session.parts import Parts
+from courselab.session.setup import ScriptFailed
+from courselab.verify.cases import Case, Result, cases_of
+from courselab.verify.kept import Keeper, fingerprint, is_current, path_of
+from courselab.verify.own_lab import own_lab
+from courselab.verify.run import Verification
+from tests.unit.fakes import FakeProvider
+
+LAB_YAML = """\
+schema: 1
+chapter: "07"
+title: Tea
+summary: Tea.
+minutes: 1
+machines: {kitchen: {}, garden: {}}
+tasks:
+  - {id: 07.water, title: Water, text: Boil it., points: 1, hints: [a, b, c]}
+  - {id: 07.tea, title: Tea, text: Make it., points: 1, hints: [a, b, c]}
+"""
+CHECKER = """\
+from courselab.grade import check
+
+
+@check("07.water")
+def water(cluster): ...
+
+
+@check("07.tea", needs=["07.water"])
+def tea(cluster): ...
+"""
+MISTAKE = "# task: 07.tea\n# verdict: fail\n# diagnosis: {}\n{}\n"
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Path:
+    folder = tmp_path / "labs" / "07-tea"
+    scripts = {
+        "solution/water.sh": "do water",
+        "solution/tea.sh": "do tea",
+        "undo/water.sh": "undo water",
+        "undo/tea.sh": "undo tea",
+        "right/tea.by-kettle.sh": "# on: garden\ndo tea",
+        "mistakes/tea.cold.sh": MISTAKE.format("cold", "spoil cold"),
+    }
+    for name, text in scripts.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (folder / "lab.yaml").write_text(LAB_YAML)
+    (tmp_path / "checkers").mkdir()
+    (tmp_path / "checkers" / "ch07.py").write_text(CHECKER)
+    return tmp_path
+
+
+@dataclass
+class PaperLab:
+    """Scripts say `do TASK`, `undo TASK`, `spoil SLUG`, `break`; a check looks at what they left."""
+
+    course: Path
+    done: set[str] = field(default_factory=set)
+    spoilt: str = ""
+    log: list[str] = field(default_factory=list)
+    after_restart: Callable[[PaperLab], None] = lambda lab: None
+    lab: Lab = field(init=False)
+    checker: Checker = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lab = load_lab(self.course / "labs" / "07-tea")
+        self.checker = load_checker(self.course / "checkers" / "ch07.py", self.lab)
+
+    def run(self, script: Script) -> None:
+        for part in script.parts:
+            word, _, what = part.text.strip().splitlines()[-1].partition(" ")
+            self.log.append(f"{word} {what}")
+            if word == "break":
+                raise ScriptFailed(f"{script.path.name} ended with 1")
+            if word == "do":
+                self.done.add(what)
+            elif word == "undo":
+                self.done -= {what, "tea"}
+                self.spoilt = "" if self.spoilt != "for good" else self.spoilt
+            else:
+                self.spoilt = what
+
+    def restart_k3s(self) -> None:
+        self.after_restart(self)
+
+    def renewed(self) -> PaperLab:
+        self.log.append("renewed")
+        self.done, self.spoilt = set(), ""
+        return self
+
+    def check(self, checker: Checker, deadline_s: Callable[[Task], int], *, disturb: bool) -> Outcome:
+        judged = [self._judge(check.mark.id.partition(".")[2], check.mark.id) for check in checker.checks]
+        evidence = Evidence(schema=1, lab="07", cluster=ClusterState(reachable=True))
+        return Outcome(make_report(self.lab, evidence, judged, seconds=0), evidence, tuple(judged))
+
+    def _judge(self, name: str, id: str) -> Judged:
+        if name == "tea" and self.spoilt:
+            return Judged(id, VerdictName.FAIL, diagnosis=self.spoilt, message="it is no good")
+        return Judged(id, VerdictName.PASS if name in self.done else VerdictName.FAIL, message="it is not there")
+
+
+def verified(lab: PaperLab, task: str = "") -> dict[str, Result]:
+    kept: list[tuple[Case, bool]] = []
+    run = Verification(lab, Silent(), lambda case, _evidence, ok: kept.append((case, ok)))
+    return {result.case: result for result in run.results(task)}
+
+
+def write(course: Path, name: str, text: str) -> None:
+    (course / "labs" / "07-tea" / name).write_text(text)
+
+
+def test_a_chapter_that_holds(course: Path) -> None:
+    results = verified(PaperLab(course))
+    assert {name: result.got for name, result in results.items()} == {
+        "untouched": "nothing passes",
+        "solved": "all pass",
+        "restarted": "all pass",
+        "undo.water": "07.water fail",
+        "undo.tea": "07.tea fail",
+        "right.tea.by-kettle": "07.tea pass",
+        "tea.cold": "07.tea fail cold",
+    }
+    assert all(result.ok and not result.note for result in results.values())
+
+
+def test_one_task_alone(course: Path) -> None:
+    assert list(verified(PaperLab(course), "water")) == ["untouched", "solved", "undo.water"]
+
+
+def test_what_passes_untouched_is_found(course: Path) -> None:
+    result = verified(PaperLab(course, done={"water"}))["untouched"]
+    assert (result.ok, result.got) == (False, "07.water pass")
+
+
+def test_a_wrong_diagnosis_is_told_with_what_the_check_says(course: Path) -> None:
+    write(course, "mistakes/tea.cold.sh", MISTAKE.format("cold", "spoil bitter"))
+    result = verified(PaperLab(course))["tea.cold"]
+    assert (result.ok, result.expected, result.got) == (False, "07.tea fail cold", "07.tea fail bitter")
+    assert "it is no good" in "\n".join(result.details)
+
+
+def test_a_right_answer_that_is_refused_is_found(course: Path) -> None:
+    write(course, "right/tea.by-kettle.sh", "spoil kettle")
+    assert verified(PaperLab(course))["right.tea.by-kettle"].got == "07.tea fail kettle"
+
+
+def test_an_undo_that_takes_back_too_much_is_found(course: Path) -> None:
+    write(course, "undo/tea.sh", "undo water")
+    result = verified(PaperLab(course))["undo.tea"]
+    assert (result.ok, result.got) == (False, "07.tea fail, 07.water fail")
+
+
+def test_what_undoing_does_not_mend_is_made_anew(course: Path) -> None:
+    write(course, "mistakes/tea.cold.sh", MISTAKE.format("for good", "spoil for good"))
+    lab = PaperLab(course)
+    results = verified(lab)
+    assert results["tea.cold"].ok
+    assert "made anew" in results["tea.cold"].note
+    assert lab.log[-3:] == ["renewed", "do water", "do tea"]
+
+
+def test_a_script_that_fails_is_told_and_the_rest_goes_on(course: Path) -> None:
+    write(course, "undo/water.sh", "break")
+    results = verified(PaperLab(course))
+    assert (results["undo.water"].got, results["undo.water"].details) == ("a script failed", ("water.sh ended with 1",))
+    assert results["tea.cold"].ok
+
+
+def test_a_solution_that_does_not_solve_ends_it(course: Path) -> None:
+    write(course, "solution/tea.sh", "do water")
+    results = verified(PaperLab(course))
+    assert list(results) == ["untouched", "solved"]
+    assert (results["solved"].got, results["solved"].exit_code) == ("07.tea fail", 1)
+
+
+def test_a_restart_that_loses_something_is_found_and_mended(course: Path) -> None:
+    results = verified(PaperLab(course, after_restart=lambda lab: lab.done.discard("tea")))
+    assert (results["restarted"].ok, results["restarted"].got) == (False, "07.tea fail")
+    assert results["undo.water"].ok
+
+
+def test_a_lab_that_cannot_be_made_anew_ends_it(course: Path) -> None:
+    write(course, "mistakes/tea.cold.sh", MISTAKE.format("for good", "spoil for good"))
+    lab = PaperLab(course)
+    lab.renewed = lambda: (_ for _ in ()).throw(LabError("no more"))  # type: ignore[method-assign]
+    with pytest.raises(LabError, match="no more"):
+        verified(lab)
+
+
+def test_a_script_may_go_on_on_another_machine(course: Path) -> None:
+    write(course, "solution/tea.sh", "# on: kitchen\n# user: root\ncat token\n\n# on: garden\njoin\n")
+    script = next(one for one in read_scripts(PaperLab(course).lab, "solution") if one.task == "tea")
+    assert [(part.on, part.user, part.text.strip().splitlines()[-1]) for part in script.parts] == [
+        ("kitchen", "root", "cat token"),
+        ("garden", "student", "join"),
+    ]
+
+
+def test_files_that_change_meanwhile_change_nothing(course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tried, and what is said to be verified, is the chapter as it was in the beginning."""
+    write(course, "lab.yaml", LAB_YAML.replace("{kitchen: {}, garden: {}}", "{kitchen: {role: none}, garden: {role: none}}"))
+    write(course, "solution/tea.sh", "do tea")
+    (tmp_path / "k3s").touch()
+    monkeypatch.setattr(starting, "gather_parts", lambda context, lab: Parts(Release("stand-in", "1.36.3", tmp_path / "k3s"), ()))
+    paths = Paths(course, tmp_path / "state", tmp_path / "cache", tmp_path / "config", tmp_path / "work")
+    lab = load_lab(course / "labs" / "07-tea")
+    checker = load_checker(course / "checkers" / "ch07.py", lab)
+    before = fingerprint(lab, course)
+    with own_lab(paths, lab, checker, Silent(), lambda _paths: FakeProvider(), seed="x") as own:
+        write(course, "solution/tea.sh", "something else")
+        (course / "labs" / "07-tea" / "mistakes" / "tea.cold.sh").unlink()
+        (course / "checkers" / "ch07.py").write_text("nothing")
+        assert [script.parts[0].text for script in read_scripts(own.lab, "solution")] == ["do water", "do tea"]
+        assert "tea.cold" in {case.name for case in cases_of(own.lab)}
+        assert fingerprint(own.lab, own.course) == before
+    assert not (tmp_path / "state" / "verify" / "07").exists()
+
+
+def test_kept_evidence_is_of_the_chapter_as_it_is(course: Path, tmp_path: Path) -> None:
+    lab = PaperLab(course).lab
+    folder, failed = course / "tests" / "evidence" / "07", tmp_path / "failed"
+    keeper = Keeper(folder, failed)
+    evidence = Evidence(schema=1, lab="07", cluster=ClusterState(reachable=True))
+    for case in cases_of(lab):
+        keeper.keep(case, evidence, case.name != "tea.cold")
+    shutil.copy(path_of(folder, next(cases_of(lab))), folder / "tea.gone.json.gz")
+    assert not is_current(lab, course)
+    keeper.seal(lab, course, cases_of(lab), {})
+    assert is_current(lab, course)
+    assert not (folder / "tea.gone.json.gz").exists()
+    assert [path.name for path in failed.iterdir()] == ["tea.cold.json.gz"]
+    write(course, "solution/tea.sh", "do tea  # otherwise")
+    assert not is_current(lab, course)

@@ -1,0 +1,76 @@
+"""When a watch ends because the lab is another one, what it keeps of what it saw, and when a checker is read again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from courselab.cli.watching import Attempts, Lasting
+from courselab.grade.evidence import Evidence
+from courselab.grade.report import make_report
+from courselab.grade.standing import Update
+from courselab.grade.verdict import Judged, VerdictName
+from courselab.paths import find_paths
+from courselab.session.progress_record import ProgressRecord
+from courselab.session.store import LabState, Phase, Store
+from tests.unit.grade.builders import evidence, lab
+
+READY = LabState(chapter="02", provider="local", seed="a", phase=Phase.READY, machines={"server": "k3s-02-server"}, created_at="1")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    found = Store(find_paths({"LAB_HOME": str(tmp_path)}))
+    found.save(READY)
+    return found
+
+
+def changed(**parts: Any) -> Callable[[Store], None]:
+    import msgspec
+
+    return lambda store: store.save(msgspec.structs.replace(READY, **parts))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda store: store.touch("02"), ""),
+        (changed(phase=Phase.STOPPED), "Lab 02 was stopped."),
+        (changed(phase=Phase.RESETTING), "Lab 02 is being made anew."),
+        (changed(phase=Phase.RESTORING), "Lab 02 is being put back to a snapshot."),
+        (changed(phase=Phase.STARTING), "Lab 02 is being started."),
+        (changed(seed="b", created_at="2"), "Lab 02 was made anew."),
+        (lambda store: store.remove("02"), "Lab 02 was deleted."),
+    ],
+)
+def test_a_watch_lasts_as_long_as_its_lab(store: Store, change: Callable[[Store], None], says: str) -> None:
+    lasting = Lasting(store, READY)
+    assert lasting() == ""
+    change(store)
+    file = store.folder("02") / "lab.json"
+    if file.exists():
+        os.utime(file, ns=(1, 1))  # another time than before, however coarse the clock is
+    assert lasting() == says
+
+
+def update(verdict: VerdictName, *, full: bool = False) -> Update:
+    found: Evidence = evidence()
+    judged = [Judged("02.deploy", verdict)]
+    return Update(make_report(lab(), found, judged, seconds=0), found, tuple(judged), full=full)
+
+
+def test_what_a_watch_sees_is_kept_when_a_task_passes_first_and_when_asked_for(tmp_path: Path) -> None:
+    record = ProgressRecord(tmp_path)
+    attempts = Attempts(record)
+    for verdict in (VerdictName.FAIL, VerdictName.PASS, VerdictName.FAIL, VerdictName.PASS):
+        attempts.note(update(verdict))
+    assert record.attempts()["02"].count == 1
+    assert record.solved("02.deploy")
+    Attempts(record).note(update(VerdictName.PASS))  # another watch, later
+    assert record.attempts()["02"].count == 1
+    attempts.note(update(VerdictName.FAIL, full=True))
+    assert record.attempts()["02"].count == 2
