@@ -119,6 +119,16 @@ def test_a_machine_that_lost_its_cable_gets_another(command: LabCommand) -> None
     assert_whole(command)
 
 
+@pytest.mark.parametrize("verb", ["start", "resume"])
+def test_a_machine_that_is_shutting_down_is_started_again(command: LabCommand, verb: str) -> None:
+    """What a killed `lab stop` leaves, or `sudo poweroff`: for a while the machine still runs."""
+    slow = ["systemd-run", "--unit=slow", "--property=ExecStop=/bin/sleep 5", "--remain-after-exit", "true"]
+    command.ok("shell", "--root", "--", *slow)
+    command.ok("shell", "--root", "--", "systemctl", "poweroff", "--no-block")
+    command.ok(verb, "02")
+    assert_whole(command)
+
+
 def test_a_k3s_that_was_stopped_is_started(command: LabCommand) -> None:
     command.ok("shell", "--root", "--", "systemctl", "stop", "k3s")
     command.ok("resume", "02")

@@ -40,6 +40,7 @@ class FakeMultipass:
     inputs: list[bytes] = field(default_factory=list)
     on: dict[str, list[Answer]] = field(default_factory=dict)
     address: str = "10.38.112.21"
+    system: str = "running"  # what the machine's systemd says of itself
     inside: Answer = lambda words, data: done(err="\ncourselab-ended 0\n")
 
     def __call__(self, argv: Sequence[str], *, timeout_s: float, input: bytes | Path | None, output_limit: int) -> Completed:
@@ -72,12 +73,14 @@ class FakeMultipass:
         if verb == "launch":
             self.states[words[words.index("--name") + 1]] = "Running"
         elif verb == "start":
-            self.states[words[1]] = "Running"
+            self.states[words[1]], self.system = "Running", "running"
         elif verb == "stop":
             self.states[words[-1]] = "Stopped"
         elif verb == "delete" and "." not in words[1]:
             if self.states.pop(words[-1], None) is None:
                 return done(2, err=f'delete failed: The following errors occurred:\ninstance "{words[-1]}" does not exist\n')
+        elif verb == "exec" and words[-1] == "is-system-running":
+            return done(out=f"{self.system}\n", err="\ncourselab-ended 0\n")
         elif verb == "exec":
             return self.inside(words, data) or done()
         return done(out="\x1b[2K\x1b[0A\x1b[0ECreating  \b/\b-\n")

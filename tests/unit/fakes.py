@@ -60,11 +60,13 @@ class FakeMachine(Machine):
             raise LabError(f"{path} is not there")
         return self.files[path]
 
-    def start(self) -> None:
-        if self._state is not MachineState.RUNNING:
-            self.provider.happened.append(f"start {self.name}")
-            self.provider.network = ""
+    def start(self) -> bool:
+        if self._state is MachineState.RUNNING:
+            return False
+        self.provider.happened.append(f"start {self.name}")
+        self.provider.network = ""
         self._state = MachineState.RUNNING
+        return True
 
     def stop(self) -> None:
         self.provider.happened.append(f"stop {self.name}")

@@ -157,6 +157,15 @@ def test_start_finishes_what_was_interrupted(tmp_path: Path, fake: FakeMultipass
     assert fake.verbs().count("launch") == 1
 
 
+def test_a_machine_that_is_shutting_down_is_stopped_and_started(tmp_path: Path, fake: FakeMultipass) -> None:
+    machine = provider(tmp_path, fake).create(spec())
+    assert machine.start() is False
+    fake.system = "stopping"
+    fake.calls.clear()
+    assert machine.start() is True
+    assert [verb for verb in fake.verbs() if verb in ("stop", "start")] == ["stop", "start"]
+
+
 def test_without_an_address_that_can_be_reached_there_is_no_machine(tmp_path: Path, fake: FakeMultipass) -> None:
     fake.address = "10.42.0.1"
     with pytest.raises(MultipassError, match="no address") as told:

@@ -44,7 +44,8 @@ def test_on_windows_input_and_output_are_files(tmp_path: Path) -> None:
     machines = provider(tmp_path, fake, System("windows"))
     fake.states[machine_spec.name] = "Running"
     record.save(record.Record(machine_spec, "172.20.1.2", ready=True), machines.host.folder)
-    machine = machines.create(machine_spec)
+    machine = machines.get(machine_spec.name)
+    assert machine
     ran = machine.run(["sh", "-c", "cat; seq 100000; echo bad >&2; exit 3"], input=b"\x00in\r\n\xff", timeout_s=20)
     assert ran.code == 3 and ran.stderr == b"bad\n" and ran.stdout.startswith(b"\x00in\r\n\xff1\n2\n") and ran.stdout.endswith(b"100000\n")
     assert machine.run(["true"], timeout_s=20).code == 0

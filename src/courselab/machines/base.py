@@ -113,8 +113,10 @@ class Machine(Protocol):
         """What it takes of this computer; a stopped one takes only disk."""
         ...
 
-    def start(self) -> None:
-        """Start it unless it runs. One that runs is connected again, if the host's network changed meanwhile."""
+    def start(self) -> bool:
+        """Start it unless it runs, and say whether it had to be started. One that is shutting down is waited for, then started.
+        One that runs is connected again, if the host's network changed meanwhile.
+        """
         ...
 
     def stop(self) -> None: ...

@@ -66,15 +66,15 @@ def _wake(context: Context, lab: Lab, state: LabState) -> LabState:
         _refuse_without_room(context)
         warn_before_swapping(context, lab)
         with context.progress.stage("Starting machines", ", ".join(asleep), eta_s=2):
-            in_parallel(machine.start for machine in machines.values())
+            started = in_parallel(machine.start for machine in machines.values())
     else:
-        in_parallel(machine.start for machine in machines.values())
+        started = in_parallel(machine.start for machine in machines.values())
     machines = _all_there(context, state)
     moved = {old: machine.address for host, machine in machines.items() if (old := before.get(host, "")) not in ("", machine.address)}
     if moved:
         _tell_new_addresses(context, machines, moved)
     if lab.servers:
-        _wake_k3s(context, lab, machines, fresh=bool(asleep), moved=bool(moved))
+        _wake_k3s(context, lab, machines, fresh=any(started), moved=bool(moved))
     awake = replace(state.to(Phase.READY), addresses={host: machine.address for host, machine in machines.items()})
     context.store.save(awake)
     return awake

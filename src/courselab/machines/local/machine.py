@@ -14,6 +14,7 @@ from typing import IO
 from courselab import files, process
 from courselab.errors import LabError, Unreachable
 from courselab.machines.base import Completed, MachineSpec, MachineState, Usage
+from courselab.machines.ending import is_ending
 from courselab.machines.local import enter, network, record, spawn, usage
 from courselab.machines.local.disk import Disk, remove_tree
 from courselab.machines.local.host import Host
@@ -107,14 +108,16 @@ class LocalMachine:
     def usage(self) -> Usage:
         return usage.of_machine(self.host.cgroups, self.id, self.folder)
 
-    def start(self) -> None:
+    def start(self) -> bool:
         """Boot it unless it runs, with its network made right in any case. What is left of an earlier, interrupted start is ended first, and
-        so is a machine that lost its end of the cable: it cannot get another."""
+        so is a machine that lost its end of the cable: it cannot get another. One that is shutting down is let finish that."""
         with self.host.locked(self.name):
             if self.leader() and network.exists(self.host.names.veth(self.name)):
                 self.host.cgroups.let_go(self.id)
-                self._mend_network()
-                return
+                if not is_ending(self):
+                    self._mend_network()
+                    return False
+                self._power_off()
             self._end_all()
             self.disk.make(self.record.image, self.spec)
             with self.host.locked():
@@ -130,12 +133,12 @@ class LocalMachine:
             spawn.boot(self.folder, argv, entry=self.host.cgroups.entry(self.id, self.spec.memory_mib), groups=groups)
             if not self.leader():
                 raise LabError(f"The machine {self.name} ended right after its start", why="Its first process is gone.", fix="Try again.")
+            return True
 
     def stop(self) -> None:
         """Shut it down as an administrator would; what does not end in time is killed."""
         with self.host.locked(self.name):
-            if leader := self.leader():
-                kill_and_wait([leader.pid], number=POWER_OFF, timeout_s=STOP_TIMEOUT_S)
+            self._power_off()
             self._end_all()
             self.host.tidy()
 
@@ -266,6 +269,10 @@ class LocalMachine:
             raise LabError(f"{what} needs {self.name} to be stopped", why="It is running.", fix="Run `lab stop` first.")
         if not self.disk.made:
             raise LabError(f"{what} needs a whole machine", why=f"{self.name} was never finished.", fix="Run `lab start`.")
+
+    def _power_off(self) -> None:
+        if leader := self.leader():
+            kill_and_wait([leader.pid], number=POWER_OFF, timeout_s=STOP_TIMEOUT_S)
 
     def _end_all(self) -> None:
         self.host.cgroups.end(self.id)

@@ -242,8 +242,8 @@ class RemoteMachine:
     def usage(self) -> Usage:
         return Usage(**self.client.call("usage", machine=self.name).head["value"])
 
-    def start(self) -> None:
-        self.client.call("start", machine=self.name)
+    def start(self) -> bool:
+        return bool(self.client.call("start", machine=self.name).head["value"])
 
     def halt(self) -> None:
         self.client.call("halt", machine=self.name)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from courselab.errors import LabError, Unreachable
 from courselab.machines.base import Completed, MachineSpec, MachineState, Usage
+from courselab.machines.ending import is_ending
 from courselab.machines.multipass import record, share
 from courselab.machines.multipass.host import Host
 from courselab.machines.multipass.inside import Inside
@@ -102,21 +103,26 @@ class MultipassMachine:
             raise LabError(f"{path} could not be read in {self.name}", why=f"It is larger than {limit_bytes} bytes.")
         return data
 
-    def start(self) -> None:
+    def start(self) -> bool:
         """Start it unless it runs; one that is not ready yet is finished. Its address is asked for anew: Multipass may have given it another."""
         found = self.record
         if not found.ready:
             self._finish(found)
-            return
+            return True
         seen = self.host.glance.at(self.name)
-        if seen and seen.state is MachineState.RUNNING:
+        running = seen is not None and seen.state is MachineState.RUNNING
+        if running and is_ending(self):
+            self.stop()
+            running = False
+        if running:
             if (address := self.host.launcher.address(self.name)) != found.address:
                 record.save(replace(found, address=address), self.host.folder)
-            return
+            return False
         what = f"{self.name} could not be started"
         self._command("start", self.name, what=what, timeout_s=_START_S)
         record.save(replace(found, address=self.host.launcher.address(self.name), unsaved=True), self.host.folder)
         self._push(Inside(self.host.command, self.name))
+        return True
 
     def stop(self) -> None:
         """Fetch the learner's files and shut it down; one that does not end in time is switched off."""
