@@ -44,7 +44,13 @@ Obj = dict[str, Any]
 
 def objects(text: str, params: Params) -> list[Obj]:
     """YAML with {parameters}, as objects."""
-    return [obj for obj in yaml.safe_load_all(params.fill(text)) if obj]
+    return copy.deepcopy(_parsed(params.fill(text)))
+
+
+@functools.cache
+def _parsed(text: str) -> list[Obj]:
+    """The same few texts are read thousands of times."""
+    return [obj for obj in yaml.safe_load_all(text) if obj]
 
 
 @functools.cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import re
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -37,7 +36,7 @@ class KeptLab:
 
     def __init__(self, chapter: str) -> None:
         self.lab, self.checker, document = _kept(chapter)
-        self.document: Obj = json.loads(document)
+        self.document: Obj = msgspec.json.decode(document)
         self.params = Params(self.document["params"])
 
     def all(self, kind: str) -> list[Obj]:
