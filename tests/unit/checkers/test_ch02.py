@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.unit.checkers.answers import each_right, each_wrong
 from tests.unit.checkers.fake_cluster import FakeCluster, Obj, objects
 
 ALL = {"deploy", "scale", "image", "history", "ready", "requests", "heal", "crash"}
@@ -253,7 +254,7 @@ RIGHT = [
 ]
 
 
-@pytest.mark.parametrize("change", RIGHT, ids=lambda change: change.__name__)
+@each_right(RIGHT)
 def test_right_answers_pass_however_they_were_reached(solved: Solved, change: Callable[[Solved], None]) -> None:
     change(solved)
     assert solved.done().passed() == ALL
@@ -465,7 +466,7 @@ WRONG: list[tuple[Change, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("change", "task", "diagnosis"), WRONG, ids=[f"{task}-{slug}-{n}" for n, (_, task, slug) in enumerate(WRONG)])
+@each_wrong(WRONG)
 def test_wrong_answers_fail_and_are_named(solved: Solved, change: Change, task: str, diagnosis: str) -> None:
     change(solved)
     one = judged(solved, task)

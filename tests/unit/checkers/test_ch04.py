@@ -7,9 +7,8 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from courselab.grade.evidence import FileState
+from tests.unit.checkers.answers import assert_all_pass, assert_fails, each_right, each_wrong
 from tests.unit.checkers.fake_cluster import FakeCluster, Obj, hidden, objects
 
 ALL = {"config", "change", "secret", "encrypted", "claim", "survive", "keep"}
@@ -274,11 +273,11 @@ RIGHT = [
 ]
 
 
-@pytest.mark.parametrize("change", RIGHT, ids=lambda change: change.__name__)
+@each_right(RIGHT)
 def test_right_answers_pass_however_they_were_reached(change: Callable[[Lab], None]) -> None:
     lab = Lab()
     change(lab)
-    assert lab.passed() == ALL
+    assert_all_pass(lab)
 
 
 # Wrong answers --------------------------------------------------------------------------------------------------------------
@@ -620,15 +619,11 @@ WRONG: list[tuple[Change, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("change", "task", "diagnosis"), WRONG, ids=[f"{task}-{slug}-{n}" for n, (_, task, slug) in enumerate(WRONG)])
+@each_wrong(WRONG)
 def test_wrong_answers_fail_and_are_named(change: Change, task: str, diagnosis: str) -> None:
     lab = Lab()
     change(lab)
-    one = lab.verdicts()[task]
-    assert one.verdict.value in ("fail", "waiting")
-    assert one.message
-    if diagnosis:
-        assert one.diagnosis == diagnosis
+    assert_fails(lab, task, diagnosis)
 
 
 def test_the_password_is_in_no_verdict() -> None:

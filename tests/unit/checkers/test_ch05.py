@@ -11,6 +11,7 @@ import pytest
 
 from courselab.grade.checker import load_module
 from courselab.grade.evidence import NodeState, UnitState
+from tests.unit.checkers.answers import assert_all_pass, assert_fails, each_right, each_wrong
 from tests.unit.checkers.fake_cluster import COURSE, FakeCluster, Obj, objects
 
 ALL = {"agent", "secure", "bootstrap", "cluster", "overlay"}
@@ -193,11 +194,11 @@ RIGHT = [
 ]
 
 
-@pytest.mark.parametrize("change", RIGHT, ids=lambda change: change.__name__)
+@each_right(RIGHT)
 def test_right_answers_pass_however_they_were_reached(change: Callable[[Lab], None]) -> None:
     lab = Lab()
     change(lab)
-    assert {name: one.message for name, one in lab.verdicts().items() if not one.passed} == {}
+    assert_all_pass(lab)
 
 
 # Wrong answers --------------------------------------------------------------------------------------------------------------
@@ -362,15 +363,11 @@ WRONG: list[tuple[Change, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("change", "task", "diagnosis"), WRONG, ids=[f"{task}-{slug}-{n}" for n, (_, task, slug) in enumerate(WRONG)])
+@each_wrong(WRONG)
 def test_wrong_answers_fail_and_are_named(change: Change, task: str, diagnosis: str) -> None:
     lab = Lab()
     change(lab)
-    one = lab.verdicts()[task]
-    assert one.verdict.value in ("fail", "waiting"), one
-    assert one.message
-    if diagnosis:
-        assert one.diagnosis == diagnosis
+    assert_fails(lab, task, diagnosis)
 
 
 STARTING = "Starting k3s-agent.service - Lightweight Kubernetes..."

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-import pytest
 
 from courselab.grade.evidence import K3sState, NodeState, UnitState
+from tests.unit.checkers.answers import assert_all_pass, assert_fails, each_right, each_wrong
 from tests.unit.checkers.fake_cluster import FakeCluster, Obj, objects
 
 ALL = {"labels", "taint", "sensor", "collector", "api", "failover", "door"}
@@ -320,12 +320,11 @@ RIGHT = [
 ]
 
 
-@pytest.mark.parametrize("change", RIGHT, ids=lambda change: change.__name__)
+@each_right(RIGHT)
 def test_right_answers_pass_however_they_were_reached(change: Callable[[Lab], None]) -> None:
     lab = Lab()
     change(lab)
-    verdicts = lab.verdicts()
-    assert {name: one.message for name, one in verdicts.items() if not one.passed} == {}
+    assert_all_pass(lab)
 
 
 # Wrong answers --------------------------------------------------------------------------------------------------------------
@@ -668,15 +667,11 @@ WRONG: list[tuple[Change, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("change", "task", "diagnosis"), WRONG, ids=[f"{task}-{slug}-{n}" for n, (_, task, slug) in enumerate(WRONG)])
+@each_wrong(WRONG)
 def test_wrong_answers_fail_and_are_named(change: Change, task: str, diagnosis: str) -> None:
     lab = Lab()
     change(lab)
-    one = lab.verdicts()[task]
-    assert one.verdict.value in ("fail", "waiting"), one
-    assert one.message
-    if diagnosis:
-        assert one.diagnosis == diagnosis
+    assert_fails(lab, task, diagnosis)
 
 
 def test_a_machine_that_does_not_answer_is_no_mistake_of_the_student() -> None:

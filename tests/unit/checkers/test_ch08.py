@@ -10,13 +10,13 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
 import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from courselab.grade.redact import Redactor
+from tests.unit.checkers.answers import assert_all_pass, assert_fails, each_right, each_wrong
 from tests.unit.checkers.fake_cluster import KEY, FakeCluster, Obj, hidden, objects
 from tests.unit.checkers.fake_rbac import READY_MADE, Rbac
 
@@ -367,11 +367,11 @@ RIGHT = [
 ]
 
 
-@pytest.mark.parametrize("change", RIGHT, ids=lambda change: change.__name__)
+@each_right(RIGHT)
 def test_right_answers_pass_however_they_were_reached(change: Callable[[Lab], None]) -> None:
     lab = Lab()
     change(lab)
-    assert lab.passed() == ALL
+    assert_all_pass(lab)
 
 
 # Wrong answers --------------------------------------------------------------------------------------------------------------
@@ -582,15 +582,11 @@ WRONG: list[tuple[Change, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("change", "task", "diagnosis"), WRONG, ids=[f"{task}-{slug}-{n}" for n, (_, task, slug) in enumerate(WRONG)])
+@each_wrong(WRONG)
 def test_wrong_answers_fail_and_are_named(change: Change, task: str, diagnosis: str) -> None:
     lab = Lab()
     change(lab)
-    one = lab.verdicts()[task]
-    assert one.verdict.value == "fail"
-    assert one.message
-    if diagnosis:
-        assert one.diagnosis == diagnosis
+    assert_fails(lab, task, diagnosis, ("fail",))
 
 
 def test_no_token_and_no_key_is_in_the_evidence() -> None:
