@@ -135,6 +135,16 @@ def test_a_k3s_that_was_stopped_is_started(command: LabCommand) -> None:
     assert_whole(command)
 
 
+def test_a_k3s_whose_start_fails_for_a_reason_that_is_no_more_is_started(command: LabCommand) -> None:
+    """It was being started while the disk was full, say, and there is room now."""
+    fails = "test -e /run/room || { sleep 5; exit 1; }"
+    drop_in = f"mkdir -p /run/systemd/system/k3s.service.d; printf '[Service]\\nExecStartPre=/bin/sh -c \"{fails}\"\\n' > /run/systemd/system/k3s.service.d/full.conf"
+    begin = f"systemctl stop k3s; {drop_in}; systemctl daemon-reload; systemctl start --no-block k3s; sleep 1; touch /run/room"
+    command.ok("shell", "--root", "--", "sh", "-c", begin)
+    command.ok("resume", "02")
+    assert_whole(command)
+
+
 @pytest.mark.parametrize(
     ("hangs", "says"), [("$(systemctl show -P MainPID k3s)", "K3s does not answer"), ("$(pgrep kine)", "datastore does not answer")]
 )

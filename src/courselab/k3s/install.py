@@ -26,6 +26,7 @@ TOKEN = "/var/lib/rancher/k3s/server/node-token"  # noqa: S105 a path
 INSTALLER = "/usr/local/bin/install-k3s.sh"
 RELEASES = "/opt/k3s-releases"  # a folder per version, and `images` that belong to all of them
 _START_S = 300.0
+_ASK_S = 20.0
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _INSTALL_S = 120.0
 _TOKEN_S = 120.0
@@ -99,13 +100,15 @@ def join_token(server: Machine) -> str:
 
 def start_k3s(machine: Machine, role: Role, *, wait: bool = True, again: bool = False) -> None:
     """Enable and start the unit, also one that runs with `again`. With `wait`, returns when K3s says it is up (a server: its API answers; an
-    agent: it has joined) and raises LabError with its last log lines if it ends before."""
+    agent: it has joined) and raises LabError with its last log lines if it ends before. A start that somebody else had begun may end for
+    a reason that is no more, a disk that was full, say: then it is tried anew."""
     unit = unit_name(role)
-    now = ["--now", *([] if wait else ["--no-block"])]
+    block = [] if wait else ["--no-block"]
     try:
-        started = machine.run(["systemctl", "enable", "--quiet", *([] if again else now), unit], timeout_s=_START_S)
-        if again and started.code == 0:
-            started = machine.run(["systemctl", "restart", *now[1:], unit], timeout_s=_START_S)
+        begun = machine.run(["systemctl", "is-active", unit], timeout_s=_ASK_S).text.strip() == "activating"
+        started = machine.run(["systemctl", "enable", "--quiet", *([] if again else ["--now", *block]), unit], timeout_s=_START_S)
+        if again if started.code == 0 else begun:
+            started = machine.run(["systemctl", "restart", *block, unit], timeout_s=_START_S)
     except CommandTimeout as late:
         raise _did_not_start(machine, unit, late.what) from late
     if started.code != 0:
@@ -115,7 +118,7 @@ def start_k3s(machine: Machine, role: Role, *, wait: bool = True, again: bool = 
 def raise_if_down(machine: Machine, role: Role, cause: LabError) -> None:
     """After waiting for a node in vain: if its K3s does not run, that is the reason. Raises LabError with its last log lines."""
     unit = unit_name(role)
-    if machine.run(["systemctl", "is-active", "--quiet", unit], timeout_s=20).code != 0:
+    if machine.run(["systemctl", "is-active", "--quiet", unit], timeout_s=_ASK_S).code != 0:
         raise _did_not_start(machine, unit, cause.why) from cause
 
 
