@@ -79,6 +79,16 @@ class World:
         return "\n".join([f"LAB_SEED={SEED}, after:", *self.told])
 
     @property
+    def journals(self) -> str:
+        """What K3s said last on each machine: this disk is gone when the test ends."""
+        folders = self.machines.glob("*/disk/upper/var/log/journal")
+        asked = {folder: ["journalctl", "--directory", str(folder), "--unit", "k3s", "--lines", "80", "--no-pager"] for folder in folders}
+        said = {
+            folder: subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False).stdout for folder, argv in asked.items()
+        }
+        return "\n".join(f"{folder.relative_to(self.machines).parts[0]}:\n{text}" for folder, text in said.items())
+
+    @property
     def state(self) -> Path:
         return find_paths({"LAB_HOME": str(self.command.home)}).state
 
@@ -94,7 +104,7 @@ class World:
 
     def judge(self, what: str, done: Done, codes: set[int]) -> None:
         said = f"{what} ended with {done.returncode}\n{done.stdout}\n{done.stderr}\n{self.story}"
-        assert done.returncode in codes & OURS, said
+        assert done.returncode in codes & OURS, f"{said}\n{self.journals}"
         assert "Traceback" not in done.stdout + done.stderr and "has a bug" not in done.stderr, said
         if done.returncode > 1 and "could not be judged" not in done.stdout:  # a check's report says itself what did not answer
             assert "lab: " in done.stderr, said

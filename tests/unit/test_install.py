@@ -197,15 +197,29 @@ def test_a_real_k3s_is_fitted_to_the_host(
     assert ("/var/lib/rancher/k3s/agent/etc/containerd/config-v3.toml.d/90-courselab.toml" in machine.files) is drop_in
 
 
-def test_a_k3s_that_does_not_start_is_told_with_its_last_words(machine: FakeMachine) -> None:
+@pytest.mark.parametrize(
+    "log",
+    [
+        "port taken",
+        "starting\nlevel=fatal msg=port taken\nclosing\nclosed",
+        "starting\nport taken\nstandin: stopping: kube ended with code 1\nclosing\nclosing\nclosed",
+    ],
+)
+def test_a_k3s_that_does_not_start_is_told_with_its_last_words(machine: FakeMachine, log: str) -> None:
     def answer(argv: Sequence[str]) -> Completed:
-        code = 1 if "enable" in argv else 0
-        return Completed(tuple(argv), code, b"level=fatal msg=port taken" if argv[0] == "journalctl" else b"", b"")
+        code = 1 if argv[0] == "systemctl" else 0
+        return Completed(tuple(argv), code, log.encode() if argv[0] == "journalctl" else b"", b"")
 
     machine.answers = answer
     with pytest.raises(LabError, match="K3s did not start") as told:
         start_k3s(machine, Role.SERVER)
-    assert "port taken" in told.value.why
+    assert "port taken" in told.value.why and "closed" not in told.value.why
+
+
+def test_a_k3s_that_failed_once_gets_a_second_try(machine: FakeMachine) -> None:
+    machine.answers = lambda argv: Completed(tuple(argv), 1 if "enable" in argv else 0, b"", b"")
+    start_k3s(machine, Role.SERVER)
+    assert [argv[1] for argv in machine.ran] == ["enable", "restart"]
 
 
 def test_version_and_kubeconfig_come_from_the_machine(machine: FakeMachine) -> None:

@@ -29,7 +29,7 @@ _PYTHON = "/usr/bin/python3"
 # $1 units, $2 files of kernel settings, then files. What listens has state 0A (TCP) or 07 (UDP). Few programs: it runs every ten seconds.
 MARK = """
 /usr/bin/systemctl show --no-pager -p ActiveState,SubState,MainPID,NRestarts,Result,UnitFileState -- $1
-/bin/cat -- /dev/null $2
+[ -z "$2" ] || /bin/cat -- $2
 shift 2
 k3s=/etc/rancher/k3s
 /usr/bin/stat -L -c "%n %i %s %a %u %g %.9Z" -- /usr/local/bin/k3s $k3s $k3s/config.yaml $k3s/config.yaml.d $k3s/config.yaml.d/* "$@" 2>&1

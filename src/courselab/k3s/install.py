@@ -25,6 +25,7 @@ CONFIG = "/etc/rancher/k3s/config.yaml"
 TOKEN = "/var/lib/rancher/k3s/server/node-token"  # noqa: S105 a path
 INSTALLER = "/usr/local/bin/install-k3s.sh"
 RELEASES = "/opt/k3s-releases"  # a folder per version, and `images` that belong to all of them
+_END = re.compile(r"level=fatal|^standin: stopping: |^panic: ")  # what K3s says of its end: the words before tell why
 _START_S = 300.0
 _ASK_S = 20.0
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -100,14 +101,13 @@ def join_token(server: Machine) -> str:
 
 def start_k3s(machine: Machine, role: Role, *, wait: bool = True, again: bool = False) -> None:
     """Enable and start the unit, also one that runs with `again`. With `wait`, returns when K3s says it is up (a server: its API answers; an
-    agent: it has joined) and raises LabError with its last log lines if it ends before. A start that somebody else had begun may end for
-    a reason that is no more, a disk that was full, say: then it is tried anew."""
+    agent: it has joined) and raises LabError with its last log lines if it ends before. One failure may be of a start begun while the disk
+    was full, say, so there is a second try; systemd goes on trying, too (Restart=always)."""
     unit = unit_name(role)
     block = [] if wait else ["--no-block"]
     try:
-        begun = machine.run(["systemctl", "is-active", unit], timeout_s=_ASK_S).text.strip() == "activating"
         started = machine.run(["systemctl", "enable", "--quiet", *([] if again else ["--now", *block]), unit], timeout_s=_START_S)
-        if again if started.code == 0 else begun:
+        if again or started.code != 0:
             started = machine.run(["systemctl", "restart", *block, unit], timeout_s=_START_S)
     except CommandTimeout as late:
         raise _did_not_start(machine, unit, late.what) from late
@@ -151,6 +151,9 @@ def _fit_to_host(machine: Machine) -> dict[str, Any]:
 
 
 def _last_log(machine: Machine, unit: str) -> str:
-    """What the unit's own processes said last, without systemd's words about them."""
-    log = machine.run(["journalctl", f"_SYSTEMD_UNIT={unit}.service", "-n", "3", "--no-pager", "-o", "cat"], timeout_s=10)
-    return " / ".join(_COLOURS.sub("", log.text).splitlines())[:600]
+    """What the unit's own processes said last before the end, without systemd's words about them and what its parts say when they are told
+    to end."""
+    log = machine.run(["journalctl", f"_SYSTEMD_UNIT={unit}.service", "-n", "50", "--no-pager", "-o", "cat"], timeout_s=10)
+    lines = _COLOURS.sub("", log.text).splitlines()
+    end = next((place for place in reversed(range(len(lines))) if _END.search(lines[place])), len(lines) - 1)
+    return " / ".join(lines[max(0, end - 2) : end + 1])[:600]

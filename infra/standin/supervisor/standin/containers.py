@@ -99,6 +99,14 @@ def start(children: Children, *, debug: bool = False) -> None:
     )
 
 
+def unpacks_in_memory() -> bool:
+    """Whether images are unpacked on a tmpfs. A kubelet that starts meanwhile may take a mount of containerd's, which is gone a moment later,
+    for the disk that it is to look after, and ends (cAdvisor's fs/fs.go, processMounts: every mount of a tmpfs counts as a disk of its own).
+    """
+    kind = subprocess.run(["stat", "-fc", "%T", layout.CONTAINERD_ROOT], capture_output=True, timeout=10, check=False)
+    return kind.stdout.strip() == b"tmpfs"
+
+
 def wait(give_up: Callable[[], None]) -> None:
     """Return once containerd answers."""
     while _ctr("version", timeout_s=10) is None:

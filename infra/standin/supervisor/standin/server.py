@@ -57,6 +57,7 @@ class Server(Running):
         super().__init__()
         self._config = config
         self._containerd_answers = threading.Event()  # a kubelet that finds no runtime gives up
+        self._images_imported = threading.Event()
         self._image_there = {name: threading.Event() for name in LARGE}
         self._may_join = threading.Event()  # our own node has the cluster's first pod range
 
@@ -78,7 +79,7 @@ class Server(Running):
         kube.run("kube-proxy", components.kube_proxy(config), config.verbatim("kube-proxy-arg"))
         api = Api()
         api.wait_until("/livez/ping", self.check)
-        self.wait_for(self._containerd_answers)
+        self.wait_for(self._images_imported if containers.unpacks_in_memory() else self._containerd_answers)
         kube.run("kubelet", components.kubelet(config), config.verbatim("kubelet-arg"))
         api.wait_until("/readyz", self.check)
         kube.api_is_ready()
@@ -115,7 +116,7 @@ class Server(Running):
         self._containerd_answers.set()
         for problem in containers.import_images(containers.archives(self._config.disabled), self._note_image):
             log(problem)
-        for event in self._image_there.values():
+        for event in (*self._image_there.values(), self._images_imported):
             event.set()
 
     def _note_image(self, name: str) -> None:
