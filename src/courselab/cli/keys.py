@@ -9,12 +9,12 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-TICK_S = 0.5
+TICK_S = 1.0
 
 
 @contextmanager
 def keys(pressed: Callable[[str], None], tick: Callable[[], None]) -> Generator[bool]:
-    """Call `pressed` for each key, and `tick` about twice a second, from a thread of their own, while the block runs.
+    """Call `pressed` for each key, and `tick` about once a second, from a thread of their own, while the block runs.
 
     Gives whether there is a keyboard: standard input may be a file. Ctrl-C goes on to interrupt; Ctrl-Z, which would leave the shell with
     our screen, does nothing meanwhile.

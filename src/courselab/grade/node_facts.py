@@ -26,7 +26,7 @@ UNITS = ("k3s", "k3s-agent")  # asked of every machine
 LOG_LINES = 20
 _ANSWER_LIMIT_BYTES = 8 * 1024 * 1024
 _PYTHON = "/usr/bin/python3"
-# $1 units, $2 files of kernel settings, then files. What listens has state 0A (TCP) or 07 (UDP). Few programs: it runs every ten seconds.
+# $1 units, $2 files of kernel settings, then files. What listens has state 0A (TCP) or 07 (UDP). Few programs: it runs every ten or twenty seconds.
 MARK = """
 /usr/bin/systemctl show --no-pager -p ActiveState,SubState,MainPID,NRestarts,Result,UnitFileState -- $1
 [ -z "$2" ] || /bin/cat -- $2

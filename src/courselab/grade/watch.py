@@ -41,11 +41,13 @@ class Pace:
     """How often things are done, in seconds; tests are in a hurry."""
 
     nodes: float = 10.0  # machines are looked at, and asked if something is not as it was
+    nodes_at_rest: float = 20.0  # the same, when nothing has changed for `rest` seconds
+    rest: float = 60.0
     everything: float = 120.0  # they are asked in any case, and all experiments are made: not everything that a request meets is an object
     waiting: float = 1.0  # what waits is judged, because time alone may decide it
     debounce: float = 0.04  # what comes right behind a change is taken with it
     judge: float = 0.15  # judged at most so often, however much changes
-    lasting: float = 1.0  # it is looked whether the lab is still the same
+    lasting: float = 2.0  # it is looked whether the lab is still the same
     shortest_pause: float = 0.2  # before collecting anew; each failure doubles it
     longest_pause: float = 15.0
     longest_knock: float = 2.0  # between two questions whether the API is back, which cost nothing
@@ -119,6 +121,7 @@ class Watch:
         self._asked_for = False
         self._judged_at = 0.0
         self._looked_at = 0.0
+        self._changed_at = 0.0
         self._marks: dict[str, bytes] = {}
         self._standing: Standing | None = None
         self._streams: Streams | None = None
@@ -231,7 +234,7 @@ class Watch:
         standing = Standing(found.target, live, self._work.experiments(found.target, found.redactor), self._work.bug_folder)
         if before:
             standing.go_on_waiting(before)
-        self._standing, self._looked_at = standing, now
+        self._standing, self._looked_at, self._changed_at = standing, now, now
         self._marks = {}
         self._plan.put("nodes", now + self._pace.nodes)
         if found.access:
@@ -288,8 +291,9 @@ class Watch:
         """Plan what a change asks for."""
         if not change:
             return
-        now = time.monotonic()
+        self._changed_at = now = time.monotonic()
         standing.note(change)
+        self._plan.soon("nodes", now + self._pace.nodes)
         self._plan.soon("judge", max(now + self._pace.debounce, self._judged_at + self._pace.judge))
         if "Pod" in change.kinds:
             self._read_logs(standing)
@@ -328,7 +332,8 @@ class Watch:
 
     def _ask_nodes(self, standing: Standing, now: float) -> None:
         """Ask machines, and whether the API is alive: a connection to one that vanished is silent for long."""
-        self._plan.put("nodes", now + self._pace.nodes)
+        at_rest = now - self._changed_at > self._pace.rest
+        self._plan.put("nodes", now + (self._pace.nodes_at_rest if at_rest else self._pace.nodes))
         everything = now - self._looked_at >= self._pace.everything
         if everything:
             self._looked_at = now
