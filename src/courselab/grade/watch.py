@@ -41,7 +41,7 @@ class Pace:
     """How often things are done, in seconds; tests are in a hurry."""
 
     nodes: float = 10.0  # machines are looked at, and asked if something is not as it was
-    nodes_at_rest: float = 20.0  # the same, when nothing has changed for `rest` seconds
+    nodes_at_rest: float = 20.0  # the same, when no verdict has changed for `rest` seconds
     rest: float = 60.0
     everything: float = 120.0  # they are asked in any case, and all experiments are made: not everything that a request meets is an object
     waiting: float = 1.0  # what waits is judged, because time alone may decide it
@@ -291,9 +291,8 @@ class Watch:
         """Plan what a change asks for."""
         if not change:
             return
-        self._changed_at = now = time.monotonic()
+        now = time.monotonic()
         standing.note(change)
-        self._plan.soon("nodes", now + self._pace.nodes)
         self._plan.soon("judge", max(now + self._pace.debounce, self._judged_at + self._pace.judge))
         if "Pod" in change.kinds:
             self._read_logs(standing)
@@ -316,7 +315,10 @@ class Watch:
         now = time.monotonic()
         self._judged_at = now
         self._plan.at.pop("judge", None)
-        self._update = standing.judge(now)
+        before, self._update = self._update, standing.judge(now)
+        if before is None or before.judged != self._update.judged:
+            self._changed_at = now
+            self._plan.soon("nodes", now + self._pace.nodes)
         self._plan_probes(standing, now)
         if waiting := standing.waiting(now):
             self._plan.soon("waited", now + self._pace.waiting)

@@ -169,7 +169,7 @@ def test_machines_are_asked_in_turn(stub: Stub) -> None:
         seen.verdict("02.file", "error")
 
 
-def test_a_lab_at_rest_is_looked_at_less_often_until_something_changes(stub: Stub) -> None:
+def test_a_lab_at_rest_is_looked_at_less_often_until_a_verdict_changes(stub: Stub) -> None:
     machine = Machine()
     with watching(stub, deploy, file, machine=machine, pace=replace(HASTY, nodes=0.02, nodes_at_rest=60.0, rest=0.3)) as seen:
         seen.verdict("02.deploy", "fail")
