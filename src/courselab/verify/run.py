@@ -201,7 +201,10 @@ class Verification:
             self._undo(script.task)
             self._solve(id.partition(".")[2] for id in needing(self._checker, self._id(script)))
             seen = self._all_pass(disturb=False)
-            return "" if seen.ok else f"undo and solution did not lead back ({seen.got}): the lab was made anew.{self._renew()}"
+            if seen.ok:
+                return ""
+            said = " ".join(line.strip() for line in _said(seen.outcome.judged))
+            return f"undo and solution did not lead back ({said[:300]}): the lab was made anew.{self._renew()}"
         except (ScriptFailed, CommandTimeout) as failed:
             return f"undo and solution did not lead back ({failed}): the lab was made anew.{self._renew()}"
 
