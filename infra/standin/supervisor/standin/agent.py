@@ -72,13 +72,15 @@ class Agent(Running):
 
     def _import_images(self) -> None:
         """First what every cluster has; what a server may have disabled, and is large, when it has said so."""
-        containers.wait(self.check)
-        for problem in containers.import_images(containers.archives(frozenset(containers.IMAGES_OF))):
-            log(problem)
-        self.wait_for(self._joined)
-        for problem in containers.import_images(containers.archives(self._config.disabled)):
-            log(problem)
-        self._images_there.set()
+        try:
+            containers.wait(self.check)
+            for problem in containers.import_images(containers.archives(frozenset(containers.IMAGES_OF))):
+                log(problem)
+            self.wait_for(self._joined)
+            for problem in containers.import_images(containers.archives(self._config.disabled)):
+                log(problem)
+        finally:  # whatever went wrong with them, a node without some images is better than none
+            self._images_there.set()
 
     def _write_kubeconfigs(self) -> None:
         for name, certificate in (

@@ -22,7 +22,7 @@ IMPORTED = layout.AGENT / "etc" / "imported-images.json"
 # Packaged component: its archives. Helm's is imported with the first HelmChart (helmcharts.py), which Traefik is.
 IMAGES_OF = {"coredns": ("coredns",), "metrics-server": ("metrics-server",), "servicelb": ("lb",), "traefik": ("helm", "traefik")}
 LAST = frozenset({"metrics-server"})  # nobody waits for it
-IMPORT_TIMEOUT_S = 300.0
+IMPORT_TIMEOUTS_S = (60.0, 240.0)  # one that hangs is tried once more: an agent's kubelet waits for it
 CAP_SYS_RESOURCE = 24
 
 CONFIGURATION = """version = 3
@@ -129,7 +129,8 @@ def import_images(archives: Sequence[Path], when_there: Callable[[str], object] 
             when_there(archive.stem)
             continue
         options = ("--local", "--label", "io.cri-containerd.image=managed", "--label", "io.cri-containerd.pinned=pinned")
-        if _ctr("images", "import", *options, str(archive), timeout_s=IMPORT_TIMEOUT_S) is None:
+        words = ("images", "import", *options, str(archive))
+        if all(_ctr(*words, timeout_s=timeout_s) is None for timeout_s in IMPORT_TIMEOUTS_S):
             problems.append(f"image archive {archive} could not be imported")
         else:
             known[str(archive)] = stamp

@@ -114,10 +114,12 @@ class Server(Running):
     def _import_images(self) -> None:
         containers.wait(self.check)
         self._containerd_answers.set()
-        for problem in containers.import_images(containers.archives(self._config.disabled), self._note_image):
-            log(problem)
-        for event in (*self._image_there.values(), self._images_imported):
-            event.set()
+        try:
+            for problem in containers.import_images(containers.archives(self._config.disabled), self._note_image):
+                log(problem)
+        finally:
+            for event in (*self._image_there.values(), self._images_imported):
+                event.set()
 
     def _note_image(self, name: str) -> None:
         if name in self._image_there:
