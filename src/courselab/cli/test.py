@@ -22,9 +22,7 @@ def command(words: tuple[str, ...]) -> None:
     rest = [word for word in words if word not in _FOLDERS]
     if any((tests / folder).glob("test_*.py") for folder in wanted if folder != "unit"):
         print("These tests start real machines; the first run builds everything they need.", file=sys.stderr)
-    spread = (
-        ["-n", "auto"] if words == ("unit",) else []
-    )  # thousands of small ones: every processor helps; machines are one after the other
+    spread = ["-n", "auto"] if words == ("unit",) else []  # thousands of small ones; machines are one after the other
     argv = [sys.executable, "-m", "pytest", *(str(tests / folder) for folder in wanted), *spread, *rest]
     os.chdir(app.paths.course)
     sys.stderr.flush()
