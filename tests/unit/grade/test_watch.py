@@ -173,13 +173,15 @@ def test_a_lab_at_rest_is_looked_at_less_often_until_a_verdict_changes(stub: Stu
     machine = Machine()
     with watching(stub, deploy, file, machine=machine, pace=replace(HASTY, nodes=0.02, nodes_at_rest=60.0, rest=0.3)) as seen:
         seen.verdict("02.deploy", "fail")
-        asked = -1
-        while asked != len(machine.ran):  # goes on for ever if it never rests
+        asked, ends = -1, time.monotonic() + 60
+        while asked != len(machine.ran):
+            assert time.monotonic() < ends, "it never rests"
             asked = len(machine.ran)
             time.sleep(0.5)
         stub.change("ADDED", web())
         seen.verdict("02.deploy", "pass")
         while len(machine.ran) == asked:
+            assert time.monotonic() < ends, "it is never looked at again"
             time.sleep(0.01)
 
 
