@@ -688,7 +688,7 @@ def knock(lab: Any, nodes: Any, params: Any) -> Obj:
     return {machine: {"status": one["status"], "body": one["body"][:500], "error": one["error"]} for machine, one in asked.items()}
 
 
-@check("06.door", reads=["Service", "DaemonSet", "Node", "Pod"], probes=["06.doors"])
+@check("06.door", reads=["Service", "EndpointSlice", "Deployment", "DaemonSet", "Node", "Pod"], probes=["06.doors"])
 def door(cluster: Any, probes: Any, params: Any) -> None:
     found = cluster.get("Service", "api", namespace=params.namespace)
     look = "kubectl get pods --namespace=kube-system -o wide"
@@ -714,13 +714,15 @@ def door(cluster: Any, probes: Any, params: Any) -> None:
             fail(f"Port {params.public} is open on {machine}", expected="no answer", actual=actual, about=found, next=look)
     own = answers[params.door]
     if own["status"] != 200 or own["body"].splitlines()[:1] != [params.greeting]:
+        cluster.endpoints_of(found)  # while pods are replaced, a request may meet none of them
+        behind = cluster.find("Deployment", "api", namespace=params.namespace)
         said = str(own["status"] or own["error"] or "no answer")
         expected = f"200, {params.greeting!r}"
         fail(
             f"Port {params.public} of {params.door} does not show the API",
             expected=expected,
             actual=said,
-            about=[found, *keepers],
+            about=[found, *keepers, *([behind] if behind else [])],
             next=look,
         )
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from courselab.grade.evidence import K3sState, NodeState, UnitState
+from courselab.grade.judge import judge
 from tests.unit.checkers.answers import assert_all_pass, assert_fails, each_right, each_wrong
 from tests.unit.checkers.fake_cluster import FakeCluster, Obj, objects
 
@@ -684,3 +685,14 @@ def test_the_experiment_is_waited_for() -> None:
     lab = Lab()
     lab.survived = None
     assert lab.verdicts()["failover"].verdict.value == "blocked"
+
+
+def test_a_door_that_leads_nowhere_waits_while_the_pods_behind_it_are_replaced() -> None:
+    lab = Lab()
+    lab.open = set()
+    assert lab.verdicts()["door"].verdict.value == "fail"
+    evidence = lab.cluster.evidence()
+    slices = evidence.cluster.kinds["EndpointSlice"]
+    slices.changed[slices.items[0]["metadata"]["uid"]] = lab.cluster.machines["server"].time - 1
+    door = next(one for one in judge(lab.cluster.checker, evidence) if one.id == "06.door")
+    assert (door.verdict.value, door.waits_for) == ("waiting", "EndpointSlice api-x has just been changed")
