@@ -78,11 +78,14 @@ def course(tmp_path: Path) -> Path:
 
 @dataclass
 class PaperLab:
-    """Scripts say `do TASK`, `undo TASK`, `spoil SLUG`, `break`; a check looks at what they left."""
+    """Scripts say `do TASK`, `stain TASK` (done, and no undo removes it), `undo TASK`, `spoil SLUG`, `break`; a check looks at what they left."""
 
     course: Path
     done: set[str] = field(default_factory=set)
     spoilt: str = ""
+    stained: bool = False
+    slow: bool = False  # tea that was made must draw until somebody waits for it; it cannot be spoilt before
+    drawing: bool = False
     log: list[str] = field(default_factory=list)
     after_restart: Callable[[PaperLab], None] = lambda lab: None
     lab: Lab = field(init=False)
@@ -100,26 +103,33 @@ class PaperLab:
                 raise ScriptFailed(f"{script.path.name} ended with 1")
             if word == "do":
                 self.done.add(what)
+                self.drawing = self.slow
+            elif word == "stain":
+                self.done.add(what)
+                self.stained = True
             elif word == "undo":
-                self.done -= {what, "tea"}
+                self.done -= {what, "tea"} if not self.stained else {"water"} & {what}
                 self.spoilt = "" if self.spoilt != "for good" else self.spoilt
             else:
-                self.spoilt = what
+                self.spoilt = what if not self.drawing else ""
 
     def restart_k3s(self) -> None:
         self.after_restart(self)
 
     def renewed(self) -> PaperLab:
         self.log.append("renewed")
-        self.done, self.spoilt = set(), ""
+        self.done, self.spoilt, self.stained = set(), "", False
         return self
 
-    def check(self, checker: Checker, deadline_s: Callable[[Task], int], *, disturb: bool) -> Outcome:
+    def check(self, checker: Checker, deadline_s: Callable[[Task], int], *, wait: bool = True, disturb: bool) -> Outcome:
+        self.drawing &= not wait
         judged = [self._judge(check.mark.id.partition(".")[2], check.mark.id) for check in checker.checks]
         evidence = Evidence(schema=1, lab="07", cluster=ClusterState(reachable=True))
         return Outcome(make_report(self.lab, evidence, judged, seconds=0), evidence, tuple(judged))
 
     def _judge(self, name: str, id: str) -> Judged:
+        if name == "tea" and self.drawing:
+            return Judged(id, VerdictName.WAITING, waits_for="the tea is drawing")
         if name == "tea" and self.spoilt:
             return Judged(id, VerdictName.FAIL, diagnosis=self.spoilt, message="it is no good")
         return Judged(id, VerdictName.PASS if name in self.done else VerdictName.FAIL, message="it is not there")
@@ -168,6 +178,32 @@ def test_a_wrong_diagnosis_is_told_with_what_the_check_says(course: Path) -> Non
 def test_a_right_answer_that_is_refused_is_found(course: Path) -> None:
     write(course, "right/tea.by-kettle.sh", "spoil kettle")
     assert verified(PaperLab(course))["right.tea.by-kettle"].got == "07.tea fail kettle"
+
+
+def test_right_answers_are_tried_one_after_the_other_each_from_a_state_that_does_not_pass(course: Path) -> None:
+    write(course, "right/tea.in-a-pot.sh", "do tea")
+    lab = PaperLab(course)
+    results = verified(lab, "tea")
+    assert all(results[name].ok for name in ("undo.tea", "right.tea.by-kettle", "right.tea.in-a-pot", "tea.cold"))
+    between = lab.log[lab.log.index("undo tea") : lab.log.index("spoil cold")]
+    assert between == ["undo tea", *["undo tea", "do tea"] * 2, "undo tea", "do tea"], "no solution between them; one before the mistake"
+
+
+def test_what_a_right_answer_leaves_does_not_make_the_next_one_pass(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("courselab.verify.run.HASTY_S", 0)
+    write(course, "right/tea.by-kettle.sh", "stain tea")
+    write(course, "right/tea.of-nothing.sh", "do water")
+    results = verified(PaperLab(course), "tea")
+    assert results["right.tea.by-kettle"].ok
+    assert (results["right.tea.of-nothing"].ok, results["right.tea.of-nothing"].got) == (False, "07.tea fail")
+
+
+def test_a_mistake_that_came_too_soon_is_tried_again_in_a_lab_at_rest(course: Path) -> None:
+    write(course, "mistakes/tea.bitter.sh", MISTAKE.format("bitter", "spoil bitter"))
+    lab = PaperLab(course, slow=True)
+    results = verified(lab, "tea")
+    assert all(result.ok and not result.note for result in results.values()), results
+    assert lab.log.count("spoil bitter") == 2, "the first one met tea that was still drawing"
 
 
 def test_an_undo_that_takes_back_too_much_is_found(course: Path) -> None:
