@@ -13,9 +13,9 @@ from tests.integration.live import FULL, chapters_said
 
 # program → Debian package: what Docker would use, and what a user without root would.
 TOOLS = {"iptables": "iptables", "sudo": "sudo"}
-# Under software emulation a virtual machine takes minutes; `LAB_FULL=1` includes it.
 # What is random in a test comes from this number; `LAB_SEED=…` runs the same again.
 SEED = int(os.environ.get("LAB_SEED") or secrets.randbelow(1_000_000))
+# Under software emulation a virtual machine takes minutes; `LAB_FULL=1` includes it.
 collect_ignore = [] if FULL else ["test_multipass_vm.py"]
 
 

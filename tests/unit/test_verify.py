@@ -121,8 +121,8 @@ class PaperLab:
         self.done, self.spoilt, self.stained = set(), "", False
         return self
 
-    def check(self, checker: Checker, deadline_s: Callable[[Task], int], *, wait: bool = True, disturb: bool) -> Outcome:
-        self.drawing &= not wait
+    def check(self, checker: Checker, deadline_s: Callable[[Task], int] | None, *, disturb: bool) -> Outcome:
+        self.drawing &= deadline_s is None
         judged = [self._judge(check.mark.id.partition(".")[2], check.mark.id) for check in checker.checks]
         evidence = Evidence(schema=1, lab="07", cluster=ClusterState(reachable=True))
         return Outcome(make_report(self.lab, evidence, judged, seconds=0), evidence, tuple(judged))
@@ -196,6 +196,7 @@ def test_what_a_right_answer_leaves_does_not_make_the_next_one_pass(course: Path
     results = verified(PaperLab(course), "tea")
     assert results["right.tea.by-kettle"].ok
     assert (results["right.tea.of-nothing"].ok, results["right.tea.of-nothing"].got) == (False, "07.tea fail")
+    assert "undo did not take back" in results["right.tea.of-nothing"].note
 
 
 def test_a_mistake_that_came_too_soon_is_tried_again_in_a_lab_at_rest(course: Path) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -87,7 +87,6 @@ def run_checks(
     under `lock`; `cache` keeps their results between runs. `bug_folder`: where reports about broken checks go. `on_update` is told
     what is waited for. Raises nothing for what the lab does; Ctrl-C comes through, after experiments have put back what they changed.
     """
-    target = replace(target, checker=target.checker.drawn(target.params, target.lab.chapter))
     experiments = Experiments(target, cache if cache is not None else {}, lock, bug_folder)
     run = _Run(target, experiments, engine or Engine(), bug_folder=bug_folder, on_update=on_update or (lambda progress: None))
     try:

@@ -15,7 +15,7 @@ from courselab.machines.base import Machine
 class Target:
     """Everything that is needed to look into a running lab.
 
-    `params`: this student's values, in clear. `kubeconfig`: admin access to the cluster; None if K3s is not installed (yet).
+    `checker`: only the checks of this student's tasks are kept. `params`: this student's values, in clear. `kubeconfig`: admin access to the cluster; None if K3s is not installed (yet).
     `key`: any secret text that stays the same for this lab; hashes of secret values are made with it.
     """
 
@@ -28,3 +28,7 @@ class Target:
     provider: str = ""
     student: str = ""
     k3s: K3sName = field(default_factory=K3sName)
+
+    def __post_init__(self) -> None:
+        """Whoever looks at the lab, once or all the time, looks at the tasks that were drawn for this student."""
+        object.__setattr__(self, "checker", self.checker.drawn(self.params, self.lab.chapter))

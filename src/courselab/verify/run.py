@@ -34,6 +34,7 @@ class _Seen:
     got: str
     ok: bool
     outcome: Outcome
+    note: str = ""
 
 
 class TriedLab(Protocol):
@@ -46,7 +47,7 @@ class TriedLab(Protocol):
     def run(self, script: Script) -> None: ...
     def restart_k3s(self) -> None: ...
     def renewed(self) -> TriedLab: ...
-    def check(self, checker: Checker, deadline_s: Callable[[Task], int], *, wait: bool = True, disturb: bool) -> Outcome: ...
+    def check(self, checker: Checker, deadline_s: Callable[[Task], int] | None, *, disturb: bool) -> Outcome: ...
 
 
 @dataclass
@@ -85,6 +86,7 @@ class Verification:
         expected, note = case.expected(self._lab.chapter), ""
         try:
             seen, note = self._look_surely(case)
+            note += seen.note
         except (ScriptFailed, CommandTimeout) as failed:
             self._broken = case.kind is Kind.SOLVED
             note = self._back(case.script)
@@ -94,7 +96,7 @@ class Verification:
         if case.kind is Kind.RESTARTED and not seen.ok:
             note = self._renew()
         elif case.script and not (seen.ok and _begins_with_undo(following, case.script.task)):
-            note += self._back(case.script)
+            note += self._back(case.script, wait=following is None)  # nothing comes that would notice a lab that did not get there
         details = () if seen.ok else tuple(_said(seen.outcome.judged))
         code = 0 if seen.ok else _exit_code(seen.outcome)
         return Result(case.name, expected, seen.got, time.monotonic() - began, code, details, note)
@@ -118,7 +120,7 @@ class Verification:
             return self._all_pass(disturb=self.disturb)
         if case.kind is Kind.RESTARTED:
             self.own.restart_k3s()
-            return self._all_pass(disturb=False)  # the experiments that disturb were made a moment ago
+            return self._all_pass(disturb=self.disturb)
         assert case.script is not None
         if case.kind is Kind.UNDO:
             return self._undone(case.script)
@@ -159,14 +161,15 @@ class Verification:
         """Another way to do the task, after what was there was taken back: the solution, or the right answer before this one."""
         id = self._id(script)
         checker = self._checker.only({id})
+        note = ""
         self._undo(script.task)
-        if not self._stops_passing(checker, id):  # the right answer before this one left something
-            self._renew()
+        if not self._stops_passing(checker, id):
+            note = f"undo did not take back the answer before this one: the lab was made anew.{self._renew()}"
             self._undo(script.task)
         self.own.run(script)
         outcome = self._check(checker, disturb=self._disturbs(id))
         judged = next(one for one in outcome.judged if one.id == id)
-        return _Seen(f"{id} {_verdict(judged)}", judged.passed, outcome)
+        return _Seen(f"{id} {_verdict(judged)}", judged.passed, outcome, note)
 
     def _mistake(self, script: Script) -> _Seen:
         """A typical mistake in a solved lab: its verdict, and the diagnosis that names it."""
@@ -199,7 +202,7 @@ class Verification:
 
     def _glance(self, checker: Checker) -> Outcome:
         """Judge what is there now."""
-        return self.own.check(checker, lambda task: task.deadline_s, wait=False, disturb=False)
+        return self.own.check(checker, None, disturb=False)
 
     def _stops_passing(self, checker: Checker, id: str) -> bool:
         """Whether a check passes no longer, now or in a moment."""

@@ -11,7 +11,7 @@ from courselab.grade.checker import Checker, checker_path, load_checker
 from courselab.grade.evidence import Evidence, load
 from courselab.grade.run import judge_saved
 from courselab.grade.verdict import Judged
-from courselab.verify.cases import Case, Kind, cases_of, disturbed
+from courselab.verify.cases import Case, Kind, cases_of
 from courselab.verify.kept import path_of
 from tests.unit.checkers.fake_cluster import no_bugs
 
@@ -30,15 +30,12 @@ def test_a_kept_case_is_judged_as_when_it_was_seen(chapter: str, case: Case) -> 
     evidence = load(path_of(KEPT / chapter, case))
     with no_bugs() as folder:
         judged = {one.id: one for one in judge_saved(lab, checker, evidence, bug_folder=folder).judged}
-    as_it_was(case, judged, disturbed(checker))
+    as_it_was(case, judged)
     nobody_s_own(evidence)
 
 
-def as_it_was(case: Case, judged: dict[str, Judged], experiments: set[str]) -> None:
+def as_it_was(case: Case, judged: dict[str, Judged]) -> None:
     verdicts = {id: one.verdict.value for id, one in judged.items()}
-    if case.kind is Kind.RESTARTED:  # nothing was disturbed then
-        assert {verdict for id, verdict in verdicts.items() if id not in experiments} == {"pass"}, verdicts
-        return
     if case.script is None:
         assert set(verdicts.values()) <= (NOT_PASSED if case.kind is Kind.UNTOUCHED else {"pass"}), verdicts
         return

@@ -89,11 +89,13 @@ def verdicts(update: Update) -> dict[str, str]:
 
 
 @contextmanager
-def watching(stub: Stub, *functions: Any, machine: Any = None, pace: Pace = HASTY, **options: Any) -> Iterator[Seen]:
+def watching(
+    stub: Stub, *functions: Any, machine: Any = None, pace: Pace = HASTY, params: dict[str, str] | None = None, **options: Any
+) -> Iterator[Seen]:
     from tests.unit.grade.builders import lab, task
 
     of = lab(*(task(mark.__lab__[0].id) for mark in functions if hasattr(mark.__lab__[0], "reads")))
-    found = target(stub, machine, *functions, of=of, params={"namespace": "shop"})
+    found = target(stub, machine, *functions, of=of, params={"namespace": "shop", **(params or {})})
     seen = Seen(Watch(options.pop("aim", lambda: found), pace=pace, **options))
     try:
         yield seen
@@ -119,6 +121,13 @@ def test_a_change_turns_a_verdict_and_back(stub: Stub) -> None:
         seen.verdict("02.deploy", "pass")
         stub.change("DELETED", web())
         seen.verdict("02.deploy", "fail")
+
+
+def test_only_the_tasks_drawn_for_the_student_are_watched(stub: Stub) -> None:
+    stub.add(web())
+    with watching(stub, deploy, file, machine=Machine(), params={"tasks": "deploy"}) as seen:
+        update = seen.verdict("02.deploy", "pass")
+    assert verdicts(update) == {"02.deploy": "pass"}
 
 
 def test_only_checks_that_read_what_changed_run_again(stub: Stub) -> None:
