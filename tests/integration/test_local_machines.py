@@ -338,6 +338,16 @@ def test_a_machine_whose_init_was_killed_can_be_started(provider: Provider, home
     assert machine.run(["true"], timeout_s=10).code == 0
 
 
+def test_a_machine_that_was_killed_leaves_no_lock_on_the_host(provider: Provider) -> None:
+    """`delete` kills it: systemd-nspawn cannot remove its locks itself then, one for each machine there ever was."""
+    locks = Path("/run/systemd/nspawn/locks")
+    before = set(locks.glob("*"))
+    machine = provider.create(spec("server"))
+    assert (made := set(locks.glob("*")) - before)
+    machine.delete()
+    assert not made & set(locks.glob("*"))
+
+
 def test_a_machine_made_anew_keeps_its_place_and_nothing_else(provider: Provider, home: Path) -> None:
     machine = provider.create(spec("server"))
     machine.put("/etc/mark", b"old")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -17,15 +18,16 @@ RECORD = Path("/run/courselab/kernel-settings.json")
 def traces(machines: Path) -> dict[str, list[str]]:
     """Kind → names of what belongs to the machines kept in this folder; kinds without any are left out."""
     key = HostNames.of(machines).key
+    ours = re.compile(rf"(?:^|/|clab|vb-|courselab[-_]){key}").search  # a key may be five digits, as inodes and handles are
     found = {
         "processes": [path for path, text in _command_lines() if str(machines) in text],
-        "grouped processes": [path for path, text in _groups_of_processes() if key in text],
+        "grouped processes": [path for path, text in _groups_of_processes() if ours(text)],
         "mounts": [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(machines).replace(" ", "\\040") in line],
-        "interfaces": [path.name for path in Path("/sys/class/net").iterdir() if key in path.name],
-        "groups": [top for top, _, _ in os.walk("/sys/fs/cgroup") if key in os.path.basename(top)],
-        "firewall": [line for line in _said("nft", "list", "ruleset").splitlines() if key in line],
-        "routes": [line for line in _said("ip", "route", "show", "table", "all").splitlines() if key in line],
-        "nspawn": [str(path) for path in Path("/run/systemd/nspawn").rglob(f"*{key}*")],
+        "interfaces": [path.name for path in Path("/sys/class/net").iterdir() if ours(path.name)],
+        "groups": [top for top, _, _ in os.walk("/sys/fs/cgroup") if ours(os.path.basename(top))],
+        "firewall": [line for line in _said("nft", "list", "ruleset").splitlines() if ours(line)],
+        "routes": [line for line in _said("ip", "route", "show", "table", "all").splitlines() if ours(line)],
+        "nspawn": [str(path) for path in Path("/run/systemd/nspawn").rglob("*") if ours(path.name)],
         "settings": [key] if RECORD.exists() and key in json.loads(RECORD.read_text())["users"] else [],
     }
     return {kind: names for kind, names in found.items() if names}

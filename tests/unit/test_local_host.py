@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from courselab.errors import LabError
 from courselab.machines.base import MachineSpec, Mount
 from courselab.machines.local import available, disk, image, packages, record
 from courselab.machines.local.cgroups import Cgroups, find_hierarchies
+from courselab.machines.local.host import remove_unheld
 from courselab.machines.local.hostsettings import HostSettings
 from courselab.machines.local.names import HostNames
 from courselab.progress import Silent
@@ -276,6 +279,17 @@ def test_a_machine_is_remembered_as_it_was_asked_for(tmp_path: Path) -> None:
     assert record.load(tmp_path / "m") == asked
     assert record.all_below(tmp_path) == [asked]
     assert record.load(tmp_path / "other") is None
+
+
+def test_locks_of_killed_machines_are_removed_and_held_ones_are_not(tmp_path: Path) -> None:
+    held, killed, other = tmp_path / "inode-39:1", tmp_path / "inode-39:2", tmp_path / "name-mine"
+    for path in (held, killed, other):
+        path.touch()
+    with held.open("r+") as lock:
+        fcntl.fcntl(lock, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))  # as systemd does
+        remove_unheld(tmp_path)
+        assert sorted(tmp_path.iterdir()) == [held, other]
+    remove_unheld(tmp_path / "never made")
 
 
 def test_a_folder_with_a_mount_below_it_is_not_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import fcntl
 import ipaddress
 import shutil
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -74,6 +74,7 @@ class Host:
             process.run(["ip", "link", "delete", veth], timeout_s=10)  # it may go by itself meanwhile
         for kind in ("propagate", "unix-export"):
             shutil.rmtree(NSPAWN_RUN / kind / self.names.machine(name), ignore_errors=True)
+        remove_unheld(NSPAWN_RUN / "locks")
 
     def tidy(self, *, without: str = "") -> None:
         """After a machine ended: take down what no machine uses, and put the host's settings back after the last one.
@@ -124,3 +125,14 @@ class Host:
     def has_machines(self, key: str, machines: Path) -> bool:
         """Whether another state folder, by its key and place, has any machine."""
         return bool(record.all_below(machines)) or Cgroups(HostNames(key), self.cgroups.hierarchies, self.cgroups.systemd).any_running()
+
+
+def remove_unheld(locks: Path) -> None:
+    """Remove the lock files in a folder of systemd's that nobody holds: those of processes that were killed.
+
+    Whoever opened one meanwhile sees that it has no name any more and makes another (systemd, src/basic/lockfile-util.c).
+    """
+    for path in locks.glob("inode-*"):
+        with suppress(FileNotFoundError, BlockingIOError, PermissionError), path.open("r+") as lock:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # against systemd's own kind of lock, not flock's
+            path.unlink(missing_ok=True)
