@@ -15,8 +15,6 @@ from tests.integration.live import FULL, chapters_said
 TOOLS = {"iptables": "iptables", "sudo": "sudo"}
 # What is random in a test comes from this number; `LAB_SEED=…` runs the same again.
 SEED = int(os.environ.get("LAB_SEED") or secrets.randbelow(1_000_000))
-# Under software emulation a virtual machine takes minutes; `LAB_FULL=1` includes it.
-collect_ignore = [] if FULL else ["test_multipass_vm.py"]
 
 
 def pytest_report_header() -> str:
@@ -24,7 +22,7 @@ def pytest_report_header() -> str:
     left_out = (
         "full run"
         if FULL
-        else "left out without LAB_FULL=1: test_multipass_vm.py (a real virtual machine), test_walks.py (all chapters on their pages), all but two minutes of test_soak.py"
+        else "left out without LAB_FULL=1: test_walks.py (all chapters on their pages), all but two minutes of test_soak.py"
     )
     return f"LAB_SEED={SEED} · chapters verified live: {chapters_said()} · {left_out}"
 
