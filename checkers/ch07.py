@@ -75,8 +75,9 @@ def await_look(cluster: Any, nodes: Any, only: str = "") -> None:
     for path, changed in server.fact("files").items():
         name = addon_of(path)
         if path.startswith(MANIFESTS) and is_manifest(path) and only in ("", name) and VALID_NAME.fullmatch(name):
-            happened = [time_of(event) for event in cluster.history("Addon", name, namespace=SYSTEM)]  # whole seconds
-            if server.time - changed < LOOKS_EVERY_S and max(happened, default=0.0) < int(changed):
+            looked = max((time_of(event) for event in cluster.history("Addon", name, namespace=SYSTEM)), default=0.0)
+            # Events have no parts of a second: one in the second of the change may be from before it.
+            if server.time - changed < LOOKS_EVERY_S and looked <= int(changed):
                 server.settling(f"K3s looks at its folder every {LOOKS_EVERY_S} seconds and may not have seen {base(path)} yet")
 
 

@@ -60,6 +60,7 @@ class Verification:
     disturb: bool = True
     _broken: bool = field(default=False, init=False)
     _at_rest: bool = field(default=True, init=False)  # nothing was still settling when the case before had been taken back
+    _undone_task: str = field(default="", init=False)  # what the case before took back, and showed that it does not pass
 
     def results(self, task: str = "") -> Iterator[Result]:
         """Try every case (of one task, by its name); ends early where the chapter's own solution does not solve it.
@@ -95,7 +96,9 @@ class Verification:
         self._broken = case.kind is Kind.SOLVED and not seen.ok
         if case.kind is Kind.RESTARTED and not seen.ok:
             note = self._renew()
-        elif case.script and not (seen.ok and _begins_with_undo(following, case.script.task)):
+        elif case.script and seen.ok and _begins_with_undo(following, case.script.task):
+            self._undone_task = case.script.task if case.kind is Kind.UNDO else ""
+        elif case.script:
             note += self._back(case.script, wait=following is None)  # nothing comes that would notice a lab that did not get there
         details = () if seen.ok else tuple(_said(seen.outcome.judged))
         code = 0 if seen.ok else _exit_code(seen.outcome)
@@ -158,14 +161,16 @@ class Verification:
         return self._twice(self._checker, look, disturb=disturb)
 
     def _right(self, script: Script) -> _Seen:
-        """Another way to do the task, after what was there was taken back: the solution, or the right answer before this one."""
+        """Another way to do the task, after what was there was taken back: the solution (by the case before), or the right answer before this one."""
         id = self._id(script)
         checker = self._checker.only({id})
         note = ""
-        self._undo(script.task)
-        if not self._stops_passing(checker, id):
-            note = f"undo did not take back the answer before this one: the lab was made anew.{self._renew()}"
+        if self._undone_task != script.task:
             self._undo(script.task)
+            if not self._stops_passing(checker, id):
+                note = f"undo did not take back the answer before this one: the lab was made anew.{self._renew()}"
+                self._undo(script.task)
+        self._undone_task = ""
         self.own.run(script)
         outcome = self._check(checker, disturb=self._disturbs(id))
         judged = next(one for one in outcome.judged if one.id == id)
