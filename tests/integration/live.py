@@ -1,5 +1,5 @@
-"""Which chapters the gate verifies on a real cluster: changed ones, and one more, another every day. The others' Evidence is replayed by
-unit tests. `LAB_FULL=1` means all, `LAB_VERIFY=03,05` these."""
+"""What the gate tries on a real cluster: chapters that changed, and one thing more, another every day: a chapter, or a virtual machine, which
+takes as long in software emulation. The others' Evidence is replayed by unit tests. `LAB_FULL=1` means all, `LAB_VERIFY=03,05,vm` these."""
 
 from __future__ import annotations
 
@@ -11,18 +11,25 @@ from courselab.verify.kept import is_current
 from tests.integration.command import COURSE
 
 FULL = bool(os.environ.get("LAB_FULL"))
+VIRTUAL_MACHINE = "vm"
 
 
-def live_chapters(day: int | None = None) -> dict[str, str]:
-    """Chapter → why it is verified live. `day`: a number that turns the one that goes round."""
-    labs = Catalog(COURSE).all()
+def live(day: int | None = None) -> dict[str, str]:
+    """Chapter, or VIRTUAL_MACHINE → why it is tried. `day`: a number that turns the one that goes round."""
+    all_of_it = [*(lab.chapter for lab in Catalog(COURSE).all()), VIRTUAL_MACHINE]
     if named := os.environ.get("LAB_VERIFY"):
         return dict.fromkeys(named.split(","), "named by LAB_VERIFY")
     if FULL:
-        return {lab.chapter: "full run" for lab in labs}
-    changed = {lab.chapter: "changed since it was verified" for lab in labs if not is_current(lab, COURSE)}
-    unchanged = [lab for lab in labs if lab.chapter not in changed]
-    return changed | {lab.chapter: "its turn today" for lab in _turn(unchanged, day)}
+        return dict.fromkeys(all_of_it, "full run")
+    changed = {lab.chapter: "changed since it was verified" for lab in Catalog(COURSE).all() if not is_current(lab, COURSE)}
+    unchanged = [name for name in all_of_it if name not in changed]
+    today = datetime.now(UTC).toordinal() if day is None else day
+    return changed | {unchanged[today % len(unchanged)]: "its turn today"}
+
+
+def live_chapters() -> list[str]:
+    """The chapters among them."""
+    return sorted(name for name in live() if name != VIRTUAL_MACHINE)
 
 
 def walked_chapters(labs: list[Lab]) -> list[Lab]:
@@ -30,11 +37,6 @@ def walked_chapters(labs: list[Lab]) -> list[Lab]:
     return [lab for lab in labs if lab.chapter in os.environ.get("LAB_VERIFY", "").split(",")] or labs
 
 
-def _turn(labs: list[Lab], day: int | None) -> list[Lab]:
-    today = datetime.now(UTC).toordinal() if day is None else day
-    return [labs[today % len(labs)]] if labs else []
-
-
-def chapters_said() -> str:
+def live_said() -> str:
     """For the head of a test run."""
-    return ", ".join(f"{chapter} ({why})" for chapter, why in live_chapters().items())
+    return ", ".join(f"{name} ({why})" for name, why in live().items())

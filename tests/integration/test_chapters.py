@@ -8,8 +8,6 @@ import subprocess
 import time
 from pathlib import Path
 
-import pytest
-
 from courselab.course import Catalog
 from courselab.machines import Provider
 from courselab.machines.choose import choose_provider
@@ -19,8 +17,6 @@ from courselab.verify.prove import Proof, prove
 from tests.integration.command import COURSE, LabCommand
 from tests.integration.live import live_chapters
 from tests.integration.traces import traces
-
-CHAPTERS = sorted(live_chapters())
 
 
 def paths_at(home: Path) -> Paths:
@@ -32,13 +28,17 @@ def provider_of(paths: Paths) -> Provider:
     return choose_provider(paths, Silent(), "local", ask=lambda _question: True)
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS)
-def test_a_chapter_holds(chapter: str, tmp_path: Path) -> None:
-    paths, proof = paths_at(tmp_path), Proof(Catalog(COURSE).find(chapter))
-    prove(proof, paths, Silent(), provider_of, keep_in=tmp_path / "evidence")
-    assert {one.case: (one.expected, one.got, one.details, one.note) for one in proof.wrong} == {}
-    assert traces(paths.state / "verify" / chapter / "state" / "machines") == {}
-    assert not (paths.state / "verify" / chapter).exists()
+def test_the_chapters_of_this_run_hold(tmp_path: Path) -> None:
+    """None of them on the day of the virtual machine, see live.py."""
+    paths = paths_at(tmp_path)
+    wrong: dict[str, object] = {}
+    for chapter in live_chapters():
+        proof = Proof(Catalog(COURSE).find(chapter))
+        prove(proof, paths, Silent(), provider_of, keep_in=tmp_path / f"evidence-{chapter}")
+        wrong |= {f"{chapter} {one.case}": (one.expected, one.got, one.details, one.note) for one in proof.wrong}
+        assert traces(paths.state / "verify" / chapter / "state" / "machines") == {}
+        assert not (paths.state / "verify" / chapter).exists()
+    assert wrong == {}
 
 
 def test_an_interrupt_leaves_nothing(tmp_path: Path) -> None:
