@@ -134,7 +134,7 @@ def measure(bench: Bench, runs: int) -> list[Row]:
     bench.lab("delete", "--all", "--yes")
     rows.append(Row("warm `lab start 03`, Traefik answering", 20, "s", bench.times(runs, lambda: start_anew(bench, "03"))))
     bench.lab("delete", "--all", "--yes")
-    return rows + catching_up(bench, min(runs, 3)) + several_machines(bench, runs)
+    return rows + catching_up(min(runs, 3)) + several_machines(bench, runs)
 
 
 def several_machines(bench: Bench, runs: int) -> list[Row]:
@@ -162,20 +162,22 @@ def start_anew(bench: Bench, chapter: str) -> float:
     return bench.lab("start", chapter)[0]
 
 
-def catching_up(bench: Bench, runs: int) -> list[Row]:
+def catching_up(runs: int) -> list[Row]:
     """`lab start --catch-up` over five chapters: the time beyond a plain start, with their solutions, and from the snapshot of that."""
-    with tempfile.TemporaryDirectory(prefix="lab-bench-course-") as folder:
-        bench.env["LAB_COURSE"] = folder
+    with tempfile.TemporaryDirectory(prefix="lab-bench-course-") as folder, tempfile.TemporaryDirectory(prefix="lab-bench-") as home:
         course_of_copies(Path(folder))
-        plain = statistics.median(bench.times(runs, lambda: start_anew(bench, "99")))
+        copies = Bench(Path(home), "99")
+        copies.env["LAB_COURSE"] = folder
         solutions: list[float] = []
         snapshots: list[float] = []
-        for _ in range(runs):
-            bench.lab("delete", "--all", "--yes")
-            solutions.append(bench.lab("start", "99", "--catch-up")[0] - plain)
-            snapshots.append(bench.lab("reset", "99", "--catch-up", "--yes")[0])
-        bench.lab("delete", "--all", "--yes")
-        del bench.env["LAB_COURSE"]
+        try:
+            plain = statistics.median(copies.times(runs, lambda: start_anew(copies, "99")))
+            for _ in range(runs):
+                copies.lab("delete", "--all", "--yes")
+                solutions.append(copies.lab("start", "99", "--catch-up")[0] - plain)
+                snapshots.append(copies.lab("reset", "99", "--catch-up", "--yes")[0])
+        finally:
+            copies.lab("delete", "--all", "--yes")
     return [
         Row("`lab start --catch-up` over five chapters of eight tasks, graded: beyond a plain start", 60, "s", solutions),
         Row("… `lab reset --catch-up` afterwards, from its snapshot: all of it", 60, "s", snapshots),

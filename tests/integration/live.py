@@ -16,12 +16,13 @@ VIRTUAL_MACHINE = "vm"
 
 def live(day: int | None = None) -> dict[str, str]:
     """Chapter, or VIRTUAL_MACHINE → why it is tried. `day`: a number that turns the one that goes round."""
-    all_of_it = [*(lab.chapter for lab in Catalog(COURSE).all()), VIRTUAL_MACHINE]
+    labs = Catalog(COURSE).all()
+    all_of_it = [*(lab.chapter for lab in labs), VIRTUAL_MACHINE]
     if named := os.environ.get("LAB_VERIFY"):
         return dict.fromkeys(named.split(","), "named by LAB_VERIFY")
     if FULL:
         return dict.fromkeys(all_of_it, "full run")
-    changed = {lab.chapter: "changed since it was verified" for lab in Catalog(COURSE).all() if not is_current(lab, COURSE)}
+    changed = {lab.chapter: "changed since it was verified" for lab in labs if not is_current(lab, COURSE)}
     unchanged = [name for name in all_of_it if name not in changed]
     today = datetime.now(UTC).toordinal() if day is None else day
     return changed | {unchanged[today % len(unchanged)]: "its turn today"}

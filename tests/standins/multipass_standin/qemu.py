@@ -30,7 +30,7 @@ SSH_S = 300.0
 KVM_S = 10.0  # to the kernel's first words; without an accelerator that works it never comes
 CONSOLE = "console=ttyS0 net.ifnames=0"
 STOP_S = 90.0
-BULK = 1 << 20  # more than this many bytes go in beside ssh, which takes 2 MB/s of them where its cipher is emulated
+BULK = 1 << 20  # from this many bytes on they go in beside ssh, which takes 2 MB/s where the machine is emulated
 PROGRAMS = {"qemu-system-x86_64": "qemu-system-x86", "qemu-img": "qemu-utils", "genisoimage": "genisoimage", "mke2fs": "e2fsprogs"}
 
 
@@ -264,7 +264,7 @@ def _offered(address: str, data: bytes) -> Generator[int]:
 
     with socket.create_server((address, 0)) as listening:
         listening.settimeout(60)
-        giving = threading.Thread(target=give)
+        giving = threading.Thread(target=give, daemon=True)
         giving.start()
         yield listening.getsockname()[1]
         giving.join()
