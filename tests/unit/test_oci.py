@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
 
+from courselab.k3s.images import remove_unused
 from courselab.k3s.oci import Entry, File, Folder, ImageConfig, Link, full_name, write_image
 
 ENTRIES: list[Entry] = [
@@ -115,3 +118,19 @@ def test_a_path_outside_the_image_is_refused(tmp_path: Path, path: str) -> None:
 def test_an_unknown_architecture_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="riscv64"):
         write_image(tmp_path / "web.tar", "course/web:1", ENTRIES, CONFIG, arch="riscv64")
+
+
+def test_images_that_no_lab_has_used_for_long_are_removed(tmp_path: Path) -> None:
+    def image(version: str, *ages_days: int) -> Path:
+        folder = tmp_path / version
+        folder.mkdir()
+        for number, age in enumerate(ages_days):
+            archive = folder / f"course-web-{number}-amd64.tar"
+            archive.touch()
+            os.utime(archive, (time.time() - age * 24 * 3600,) * 2)
+        return folder
+
+    old, half, recent, used, being_made = image("old", 40, 31), image("half", 40, 2), image("recent", 5), image("used", 40), image("making")
+    remove_unused(tmp_path, used=[used / "course-web-0-amd64.tar"])
+    assert not old.exists()
+    assert all(folder.exists() for folder in (half, recent, used, being_made))

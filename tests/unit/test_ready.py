@@ -1,14 +1,15 @@
-"""Whether a K3s that runs does anything: each of its parts is asked, and the first that is silent is named."""
+"""Waiting for a cluster: what ends it early, and whether a K3s that runs does anything when its parts are asked."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
 
 from courselab.errors import LabError, Unreachable
 from courselab.k3s.api import Api
-from courselab.k3s.ready import wait_until_serving
+from courselab.k3s.ready import ready_node, wait_for, wait_until_serving
 
 
 class Parts:
@@ -48,3 +49,34 @@ def test_a_part_that_hangs_is_named(part: str, name: str) -> None:
     with pytest.raises(LabError, match=f"{name} does not answer") as told:
         wait(Parts(**{part: 99}), "server", timeout_s=0.1)
     assert told.value.why == "timed out"
+
+
+class Nothing:
+    """Stands for a cluster in which nothing happens, and for the clock: watching takes as long as it may."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def watch(self, path: str, *, timeout_s: float, **selectors: str) -> Iterator[Any]:
+        self.now += timeout_s
+        yield from ()
+
+
+def test_waiting_ends_as_soon_as_something_else_makes_it_hopeless() -> None:
+    nothing, looks = Nothing(), []
+
+    def meanwhile() -> None:
+        looks.append(nothing.now)
+        if len(looks) == 3:
+            raise LabError("The disk is full")
+
+    with pytest.raises(LabError, match="The disk is full"):
+        wait_for(cast(Api, cast(Any, nothing)), [ready_node("server")], timeout_s=180, meanwhile=meanwhile, clock=lambda: nothing.now)
+    assert looks == [10, 20, 30]
+
+
+def test_what_does_not_get_ready_is_named_once_its_time_is_over() -> None:
+    nothing = Nothing()
+    with pytest.raises(LabError, match="Node server did not get ready in time"):
+        wait_for(cast(Api, cast(Any, nothing)), [ready_node("server")], timeout_s=35, clock=lambda: nothing.now)
+    assert nothing.now == 35

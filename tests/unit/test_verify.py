@@ -78,7 +78,7 @@ def course(tmp_path: Path) -> Path:
 
 @dataclass
 class PaperLab:
-    """Scripts say `do TASK`, `stain TASK` (done, and no undo removes it), `undo TASK`, `spoil SLUG`, `break`; a check looks at what they left."""
+    """Scripts say `do TASK`, `stain TASK` (done, and no undo removes it), `undo TASK`, `pour TASK` (all is gone; it must have been there), `spoil SLUG`, `break`; a check looks at what they left."""
 
     course: Path
     done: set[str] = field(default_factory=set)
@@ -104,6 +104,10 @@ class PaperLab:
             if word == "do":
                 self.done.add(what)
                 self.drawing = self.slow
+            elif word == "pour":
+                if what not in self.done:
+                    raise ScriptFailed(f"{script.path.name}: there is no {what}")
+                self.done.clear()
             elif word == "stain":
                 self.done.add(what)
                 self.stained = True
@@ -205,6 +209,29 @@ def test_a_mistake_that_came_too_soon_is_tried_again_in_a_lab_at_rest(course: Pa
     results = verified(lab, "tea")
     assert all(result.ok and not result.note for result in results.values()), results
     assert lab.log.count("spoil bitter") == 2, "the first one met tea that was still drawing"
+
+
+def test_between_two_mistakes_of_a_task_what_needs_it_is_left_undone(course: Path) -> None:
+    for slug in ("cold", "old"):
+        write(course, f"mistakes/water.{slug}.sh", "# task: 07.water\n# verdict: fail\nundo water\n")
+    lab = PaperLab(course)
+    results = verified(lab, "water")
+    assert all(result.ok and not result.note for result in results.values()), results
+    after_the_undo_case = lab.log[lab.log.index("undo water") + 1 :]
+    assert after_the_undo_case == [
+        *("undo water", "do water", "undo water"),  # back, and the first mistake
+        *("undo water", "do water", "undo water"),  # back, and the second
+        *("undo water", "do water", "do tea"),  # nothing comes after it: all of the lab
+    ]
+
+
+def test_a_mistake_that_needs_what_was_left_undone_is_tried_again_with_all_of_it(course: Path) -> None:
+    for slug in ("cold", "old"):
+        write(course, f"mistakes/water.{slug}.sh", "# task: 07.water\n# verdict: fail\npour tea\n")
+    lab = PaperLab(course)
+    results = verified(lab, "water")
+    assert all(result.ok and not result.note for result in results.values()), results
+    assert lab.log.count("pour tea") == 4, "each was refused once: there was no tea"
 
 
 def test_an_undo_that_takes_back_too_much_is_found(course: Path) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from courselab.errors import LabError, UsageError
 from courselab.k3s import debian, oci
 from courselab.k3s.oci import Entry, File, Folder, ImageConfig, Link
 from courselab.k3s.standin.toolchain import go_command
+from courselab.k3s.standin.unused import is_old
 from courselab.paths import Paths
 from courselab.process import run, tied
 from courselab.progress import Progress
@@ -63,10 +66,23 @@ def lab_images(
             fix="Use a computer with a 64-bit Intel, AMD or Arm processor and a 64-bit system.",
         )
     maker = _Maker(paths, arch, go or (lambda: go_command(paths, progress)), fetch)
-    for kind in sorted({_kind(name) for name in names if not maker.path(name).is_file()}):
+    archives = [maker.path(name) for name in names]
+    for archive in archives:
+        with suppress(OSError):  # not made yet, or a cache that belongs to somebody else
+            os.utime(archive)
+    for kind in sorted({_kind(name) for name, archive in zip(names, archives, strict=True) if not archive.is_file()}):
         with progress.stage("Lab images", f"{kind}, made once", eta_s=_ETA_S):
             maker.make(kind)
-    return [maker.path(name) for name in names]
+            remove_unused(paths.cache / "images", used=archives)
+    return archives
+
+
+def remove_unused(images: Path, used: Sequence[Path]) -> None:
+    """Remove images of earlier versions of the course that no lab has used for long. Machines have copies of their own."""
+    for folder in images.glob("[!.]*/"):
+        archives = list(folder.glob("[!.]*.tar"))
+        if archives and all(is_old(archive) and archive not in used for archive in archives):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Maker:

@@ -14,7 +14,7 @@ DEPLOYMENT = Kind("Deployment", "apis/apps/v1", "deployments")
 SERVICE = Kind("Service", "api/v1", "services")
 STORAGE_CLASS = Kind("StorageClass", "apis/storage.k8s.io/v1", "storageclasses", namespaced=False)
 
-_WATCH_S = 30.0
+_WATCH_S = 10.0
 _ASK_S = 10.0
 _PAUSE_S = 0.2
 
@@ -61,11 +61,21 @@ COMPONENTS: dict[str, tuple[Wanted, ...]] = {
 }
 
 
-def wait_for(api: Api, wanted: Sequence[Wanted], *, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-    """Return once everything in `wanted` holds. Raises LabError after `timeout_s` seconds with what was last seen."""
+def wait_for(
+    api: Api,
+    wanted: Sequence[Wanted],
+    *,
+    timeout_s: float,
+    meanwhile: Callable[[], None] = lambda: None,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """Return once everything in `wanted` holds. Raises LabError after `timeout_s` seconds with what was last seen.
+
+    `meanwhile` is called now and then while nothing happens; what it raises ends the waiting.
+    """
     deadline = clock() + timeout_s
     for one in wanted:
-        _wait_for_one(api, one, deadline, clock)
+        _wait_for_one(api, one, deadline, meanwhile, clock)
 
 
 def wait_until_serving(api: Api, nodes: Sequence[str], *, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -88,9 +98,10 @@ def wait_until_serving(api: Api, nodes: Sequence[str], *, timeout_s: float, cloc
                 time.sleep(_PAUSE_S)  # there is no event to wait on
 
 
-def _wait_for_one(api: Api, wanted: Wanted, deadline: float, clock: Callable[[], float]) -> None:
+def _wait_for_one(api: Api, wanted: Wanted, deadline: float, meanwhile: Callable[[], None], clock: Callable[[], float]) -> None:
     last: Object = {}
     problem = ""
+    quiet_from = clock()
     while (left := deadline - clock()) > 0:
         try:
             path = wanted.kind.url(wanted.namespace)
@@ -102,6 +113,9 @@ def _wait_for_one(api: Api, wanted: Wanted, deadline: float, clock: Callable[[],
         except (Unreachable, LabError) as interrupted:
             problem = interrupted.why
             time.sleep(min(0.2, max(0.0, deadline - clock())))  # the API may be restarting: there is no event to wait on
+        if clock() >= quiet_from + _WATCH_S:
+            meanwhile()
+            quiet_from = clock()
     raise LabError(
         f"{wanted} did not get ready in time",
         why=_last_seen(last) or problem or "It is not there.",

@@ -52,13 +52,19 @@ def _runs(context: Context, chapter: str) -> bool:
     return state is not None and state.phase is Phase.READY
 
 
+def refuse_when_full(context: Context) -> None:
+    """Raise LabError if there is no disk left: nothing that is waited for gets ready then."""
+    if _free_mib(context) < _FULL_MIB:
+        raise LabError("The cluster did not get ready", why="Its images and pods need disk.")
+
+
 @contextmanager
 def naming_a_full_disk(context: Context) -> Generator[None]:
     """Whatever fails within while the disk is full is told as a full disk: K3s, its database and containerd each say it in other words."""
     try:
         yield
     except LabError as error:
-        free = measure(context.paths.state).free_disk_gib * 1024
+        free = _free_mib(context)
         if free >= _FULL_MIB or "disk is full" in f"{error.what} {error.why}":
             raise
         raise LabError(
@@ -67,3 +73,7 @@ def naming_a_full_disk(context: Context) -> Generator[None]:
             fix="Free some disk, then run the command again. It goes on where it stopped.",
             detail=f"{error.why}\n{error.detail}",
         ) from error
+
+
+def _free_mib(context: Context) -> float:
+    return measure(context.paths.state).free_disk_gib * 1024

@@ -22,7 +22,7 @@ from courselab.session.lock import lab_lock
 from courselab.session.parts import Parts, gather_parts, with_images
 from courselab.session.restore import finish
 from courselab.session.resume import READY_S, wake
-from courselab.session.room import naming_a_full_disk, refuse_if_too_small, warn_before_swapping
+from courselab.session.room import naming_a_full_disk, refuse_if_too_small, refuse_when_full, warn_before_swapping
 from courselab.session.setup import set_up
 from courselab.session.snapshots import prune, remember_aside
 from courselab.session.store import LabState, Phase, now
@@ -196,14 +196,14 @@ def fill_cluster(context: Context, lab: Lab, state: LabState, server: Machine) -
 
 
 def _wait_until_ready(context: Context, lab: Lab, api: Api, on_node_ready: Callable[[], None]) -> None:
-    hosts = list(lab.roles)
+    hosts, full_disk = list(lab.roles), lambda: refuse_when_full(context)
     with context.progress.stage("Waiting for nodes", ", ".join(hosts), eta_s=3):
-        wait_for(api, [ready_node(host) for host in hosts], timeout_s=READY_S)
+        wait_for(api, [ready_node(host) for host in hosts], timeout_s=READY_S, meanwhile=full_disk)
     on_node_ready()
     needs = [wanted for name in lab.file.k3s.needs for wanted in COMPONENTS[name]]
     if needs:
         with context.progress.stage("Waiting for", ", ".join(lab.file.k3s.needs), eta_s=3):
-            wait_for(api, needs, timeout_s=READY_S)
+            wait_for(api, needs, timeout_s=READY_S, meanwhile=full_disk)
 
 
 def _import_client() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -95,11 +95,14 @@ class Verification:
         self.keep(case, _labelled(seen.outcome.evidence, case, expected), seen.ok)
         self._broken = case.kind is Kind.SOLVED and not seen.ok
         if case.kind is Kind.RESTARTED and not seen.ok:
-            note = self._renew()
-        elif case.script and seen.ok and _begins_with_undo(following, case.script.task):
+            note = self._renewed("what the restart left was not a solved lab")
+        elif case.script and seen.ok and _is(Kind.RIGHT, following, case.script.task):  # it takes the task back first: nothing to solve
             self._undone_task = case.script.task if case.kind is Kind.UNDO else ""
         elif case.script:
-            note += self._back(case.script, wait=following is None)  # nothing comes that would notice a lab that did not get there
+            alone = _is(Kind.MISTAKE, following, case.script.task)
+            note += self._back(
+                case.script, alone=alone, wait=following is None
+            )  # nothing comes that would notice a lab that did not get there
         details = () if seen.ok else tuple(_said(seen.outcome.judged))
         code = 0 if seen.ok else _exit_code(seen.outcome)
         return Result(case.name, expected, seen.got, time.monotonic() - began, code, details, note)
@@ -168,7 +171,7 @@ class Verification:
         if self._undone_task != script.task:
             self._undo(script.task)
             if not self._stops_passing(checker, id):
-                note = f"undo did not take back the answer before this one: the lab was made anew.{self._renew()}"
+                note = self._renewed("undo did not take back the answer before this one")
                 self._undo(script.task)
         self._undone_task = ""
         self.own.run(script)
@@ -232,48 +235,55 @@ class Verification:
             if script.task == task:
                 self.own.run(script)
 
-    def _back(self, script: Script | None, *, wait: bool = False) -> str:
+    def _back(self, script: Script | None, *, alone: bool = False, wait: bool = False) -> str:
         """Take the task back and do it again, with all that needs it; where that does not lead to a solved lab, make the lab anew.
 
-        What nothing speaks against may still be settling afterwards, unless `wait`.
+        What nothing speaks against may still be settling afterwards, unless `wait`. `alone`: what needs the task is left undone where that
+        is enough, since the next case is about this task as well.
         """
         if script is None:
             return ""
+        id = self._id(script)
+        others = needing(self._checker, id) - {id}
         try:
             self._undo(script.task)
-            self._solve(id.partition(".")[2] for id in needing(self._checker, self._id(script)))
+            self._solve([script.task])
+            if alone and self._nearly_solved(without=others):
+                self._at_rest &= not others  # whatever a script found missing is done before it is tried again
+                return ""
+            self._solve(other.partition(".")[2] for other in others)
             if not wait and self._nearly_solved():
                 return ""
             seen, self._at_rest = self._all_pass(disturb=False), True
             if seen.ok:
                 return ""
             said = " ".join(line.strip() for line in _said(seen.outcome.judged))
-            return f"undo and solution did not lead back ({said[:300]}): the lab was made anew.{self._renew()}"
+            return self._renewed(f"undo and solution did not lead back ({said[:300]})")
         except (ScriptFailed, CommandTimeout) as failed:
-            return f"undo and solution did not lead back ({failed}): the lab was made anew.{self._renew()}"
+            return self._renewed(f"undo and solution did not lead back ({failed})")
 
-    def _nearly_solved(self) -> bool:
-        """Whether no check fails as things are now; notes whether one waits."""
-        verdicts = {one.verdict for one in self._glance(self._checker).judged}
+    def _nearly_solved(self, *, without: Set[str] = frozenset()) -> bool:
+        """Whether no check fails as things are now, but those of `without`; notes whether one waits."""
+        verdicts = {one.verdict for one in self._glance(self._checker).judged if one.id not in without}
         self._at_rest = VerdictName.WAITING not in verdicts
         return verdicts <= {VerdictName.PASS, VerdictName.WAITING, VerdictName.BLOCKED}
 
-    def _renew(self) -> str:
-        """A new lab, solved. Raises LabError if that does not work any more."""
+    def _renewed(self, why: str) -> str:
+        """Make the lab anew, solved, and return the note about it. Raises LabError if that does not work any more."""
         self.own, self._at_rest = self.own.renewed(), False
         try:
             self._solve(task.name for task in self._lab.tasks)
         except ScriptFailed as failed:
             raise LabError("The lab could not be made anew", why=str(failed), fix="Does the solution work twice?") from failed
-        return ""
+        return f"{why}: the lab was made anew."
 
     def _id(self, script: Script) -> str:
         return f"{self._lab.chapter}.{script.task}"
 
 
-def _begins_with_undo(following: Case | None, task: str) -> bool:
-    """Whether the case after this one takes the same task back first: then no solution is needed between them."""
-    return following is not None and following.kind is Kind.RIGHT and following.script is not None and following.script.task == task
+def _is(kind: Kind, case: Case | None, task: str) -> bool:
+    """Whether there is a case, of this kind and about this task."""
+    return case is not None and case.kind is kind and case.script is not None and case.script.task == task
 
 
 def _labelled(evidence: Evidence, case: Case, expected: str) -> Evidence:

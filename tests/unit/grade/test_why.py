@@ -375,11 +375,18 @@ def test_jobs() -> None:
     assert {cause.slug for cause in why.causes} == {"crash-loop", "job-backoff"}
 
 
-def test_an_addon_tells_what_k3s_said() -> None:
+@pytest.mark.parametrize(
+    ("reason", "message", "slug"),
+    [
+        ("ReadManifestFailed", "permission denied", "addon-unread"),
+        ("ParseManifestFailed", "yaml: line 3: did not find expected key", "addon-invalid"),
+        ("ValidateManifestFailed", "Object 'Kind' is missing", "addon-invalid"),
+        ("ApplyManifestFailed", 'no matches for kind "Confmap"', "addon-refused"),
+    ],
+)
+def test_an_addon_tells_what_k3s_said(reason: str, message: str, slug: str) -> None:
     addon = obj("Addon", "app", namespace="kube-system", spec={})
-    assert "did not find expected key" in only(
-        explain(world(addon, event(addon, "ParseManifestFailed", "yaml: line 3: did not find expected key")), addon), "addon-invalid"
-    )
+    assert message in only(explain(world(addon, event(addon, reason, message)), addon), slug)
 
 
 def test_what_strangers_wrote_is_kept_short() -> None:

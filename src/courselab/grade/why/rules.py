@@ -786,9 +786,16 @@ RULES: tuple[Rule, ...] = (
     ),
     # K3s ----------------------------------------------------------------------------------------------------------------------
     Rule(
+        "addon-unread",
+        "event",
+        "ReadManifestFailed",
+        "its manifest cannot be read: {message}",
+        next="sudo journalctl -u k3s | grep -i manifest",
+    ),
+    Rule(
         "addon-invalid",
         "event",
-        "ParseManifestFailed",
+        "(Parse|Validate)ManifestFailed",
         "its manifest is not valid: {message}",
         next="sudo journalctl -u k3s | grep -i manifest",
     ),

@@ -42,13 +42,13 @@ def remove_unused(standins: Path, used: Iterable[Part]) -> None:
             shutil.rmtree(folder, ignore_errors=True)
             shutil.rmtree(_notes(folder), ignore_errors=True)
     for about in (standins / "parts").glob("[!.]*/part.json"):
-        if _is_old(about):
+        if is_old(about):
             shutil.rmtree(about.parent, ignore_errors=True)
 
 
 def _is_unused(folder: Path) -> bool:
     notes = list(_notes(folder).glob("[!.]*"))
-    return bool(notes) and all(_is_old(note) and not _is_needed(folder, note) for note in notes)
+    return bool(notes) and all(is_old(note) and not _is_needed(folder, note) for note in notes)
 
 
 def _is_needed(folder: Path, note: Path) -> bool:
@@ -60,7 +60,8 @@ def _is_needed(folder: Path, note: Path) -> bool:
         return True
 
 
-def _is_old(path: Path) -> bool:
+def is_old(path: Path) -> bool:
+    """Whether a file has not been used for long; its time is that of the last use."""
     return time.time() - path.stat().st_mtime > LONG_S
 
 
