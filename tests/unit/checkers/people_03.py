@@ -90,6 +90,14 @@ def exact_beside_prefix(lab: Services) -> None:
     lab.find("Ingress", "cart")["spec"]["rules"][0]["http"]["paths"] = [{**entry, "pathType": "Exact"}, {**entry, "path": "/cart/"}]
 
 
+def exact_beside_exact(lab: Services) -> None:
+    """The one path below the cart that an explanation names, and no other."""
+    [entry] = lab.find("Ingress", "cart")["spec"]["rules"][0]["http"]["paths"]
+    lab.find("Ingress", "cart")["spec"]["rules"][0]["http"]["paths"] = [
+        {**entry, "path": path, "pathType": "Exact"} for path in ("/cart", "/cart/items")
+    ]
+
+
 def cart_of_another_namespace(lab: Services) -> None:
     """An ExternalName that leads to a Service of another namespace: Traefik does not follow it unless told to."""
     field(CART, "spec", "{type: ExternalName, externalName: cart.default.svc.cluster.local, ports: [{port: 80}]}")(lab)
@@ -129,6 +137,8 @@ WRONG: list[Variant] = [
     one("route", "everybody is sent to https", redirected),
     one("service", "endpoints by hand", endpoints_by_hand),
     one("paths", "the prefix is stripped", prefix_stripped),
+    one("paths", "Exact beside Exact", exact_beside_exact),
+    one("route", "every host of the domain beside", copied(FRONT, "wide", field("Ingress/wide", "spec/rules/0/host", "'*.{namespace}.example'"))),
     one("paths", "an ExternalName", cart_of_another_namespace),
     one("public", "external IPs", external_ips),
     one("tls", "a short name in the subject", other_name_in_cn),
