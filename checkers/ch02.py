@@ -273,7 +273,7 @@ def never_version_1(cluster: Any, params: Any) -> str | None:
     sets = cluster.owned_by(web, "ReplicaSet") if web else []
     if not sets or any(image(RELEASES[0]).test(shop_container(one).get("image")) for one in sets):
         return None
-    return "No revision of this Deployment ran version 1, so nothing can be rolled back to it."
+    return "No revision that the Deployment still has ran version 1, so nothing can be rolled back to it."
 
 
 @diagnose("02.history", "annotation-name")
@@ -426,9 +426,11 @@ def probe_of_other_path(cluster: Any, params: Any) -> str | None:
 def shop_on_other_port(cluster: Any, params: Any) -> str | None:
     web = cluster.find("Deployment", "web", namespace=params.namespace)
     container = shop_container(web) if web else {}
-    told = {one["name"]: one.get("value", "") for one in container.get("env") or []}.get("WEB_PORT", "")
+    entry = {one["name"]: one for one in container.get("env") or []}.get("WEB_PORT", {})
+    told = entry.get("value", "")
     flags = " ".join([*(container.get("command") or []), *(container.get("args") or [])])
-    if not container.get("readinessProbe") or container.get("envFrom") or told == params.port or params.port in flags:
+    elsewhere = container.get("envFrom") or entry.get("valueFrom") or "$(" in told  # what it says there is not seen here
+    if not container.get("readinessProbe") or elsewhere or told == params.port or params.port in flags:
         return None
     listens = told or "8080, its own choice,"
     return f"The probe asks port {params.port}, and the shop listens on {listens} until WEB_PORT says otherwise."

@@ -544,6 +544,7 @@ def encrypted(nodes: Any) -> None:
     said = nodes["server"].fact("secrets-encryption")
     status, look = said["status"], "sudo k3s secrets-encrypt status"
     if said["error"]:
+        nodes["server"].unit("k3s")  # one that has just started, as between the steps of a change, is waited for
         fail("K3s does not say whether Secrets are encrypted", expected="an answer", actual=said["error"], next=look)
     if not status.get("enable"):
         fail("Secrets are not encrypted", expected="Encryption Status: Enabled", actual="Disabled", next=look)

@@ -672,6 +672,13 @@ def test_an_encryption_that_is_going_on_is_waited_for() -> None:
     assert lab.verdicts()["encrypted"].verdict.value == "waiting"
 
 
+def test_a_k3s_that_has_just_started_is_waited_for() -> None:
+    lab = Lab()
+    no_answer(lab)
+    lab.cluster.reachable = False
+    assert lab.verdicts()["encrypted"].verdict.value == "waiting"
+
+
 def test_the_password_is_in_no_verdict() -> None:
     for change in (password(lambda text: text + "\n"), in_the_deployment, pods_have_the_old_password):
         lab = Lab()
