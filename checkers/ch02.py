@@ -279,7 +279,7 @@ def never_version_1(cluster: Any, params: Any) -> str | None:
 @diagnose("02.history", "annotation-name")
 def annotation_misnamed(cluster: Any, params: Any) -> str | None:
     web = cluster.find("Deployment", "web", namespace=params.namespace)
-    if web is None:
+    if web is None or annotation(web, CHANGE_CAUSE).strip():
         return None
     template = template_of(web).get("metadata", {})
     found = {
