@@ -38,11 +38,12 @@ def template_of(workload: Obj) -> Obj:
 
 
 def shop_container(workload: Obj) -> Obj:
-    """The container that is the shop: by its image, else by its name, else the first. Others beside it are the learner's own affair."""
+    """The container that is the shop: by its image and name, else by one of them, else the first. Others are the learner's own affair."""
     containers = template_of(workload)["spec"].get("containers") or [{}]
     by_image = [one for one in containers if is_shop(one.get("image", ""))]
     by_name = [one for one in containers if one.get("name") == "web"]
-    return (by_image or by_name or containers)[0]
+    by_both = [one for one in by_image if one in by_name]
+    return (by_both or by_image or by_name or containers)[0]
 
 
 def is_shop(name: str) -> bool:

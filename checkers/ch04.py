@@ -12,7 +12,7 @@ from courselab.errors import LabError
 from courselab.grade import check, diagnose, expect, fact, fail, image, probe, quantity
 from courselab.grade.redacted import compare, describe, is_redacted
 
-SHOP, IMAGE = "shop", "course/web"
+SHOP, CONTAINER, IMAGE = "shop", "web", "course/web"
 FOLDER, NAME = "/etc/shop", "notice.txt"
 FILE = f"{FOLDER}/{NAME}"
 VARIABLE = "TILL_PASSWORD"
@@ -49,9 +49,10 @@ def pod_spec(workload: Obj) -> Obj:
 
 
 def container_of(workload: Obj) -> Obj:
-    """The container that is the shop: by its image, else the first. Others beside it are the learner's own affair."""
+    """The container that is the shop: by its image (and name, if there are several), else the first. Others are the learner's own affair."""
     containers = pod_spec(workload).get("containers") or [{}]
-    return next((one for one in containers if image(IMAGE).test(one.get("image"))), containers[0])
+    by_image = [one for one in containers if image(IMAGE).test(one.get("image"))]
+    return next((one for one in by_image if one.get("name") == CONTAINER), (by_image or containers)[0])
 
 
 def mount_at(workload: Obj, path: str) -> Obj | None:

@@ -225,6 +225,8 @@ RIGHT: list[Variant] = [
     *each("", field, CLAIM, "spec/resources/requests/storage", values=["'{size*1048576}'", "{size*1024}Ki"]),
     one("", "a hostPath volume", as_host_path),
     one("", "an old volume lies beside", released_volume_kept),
+    one("", "another shop before it", lambda lab: lab.rolled_out(
+        lambda spec: spec["containers"].insert(0, {"name": "canary", "image": "course/web:2", "args": ["-port=8081"]}))),
     one("", "a folder of the claim", mounted("/data", subPath="guests")),
     *each("", pods, "securityContext", values=["{fsGroup: 1000}"]),
     *each("", field, "Deployment/shop", "spec/strategy", values=["{type: Recreate}"]),
