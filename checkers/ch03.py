@@ -243,7 +243,9 @@ def selector_matches_no_pod(cluster: Any, params: Any) -> str | None:
     if found is None or cluster.pods_of(found):
         return None
     pods = cluster.pods_of(cluster.get("Deployment", "shop", namespace=params.namespace))
-    labels = {key: value for key, value in (pods[0]["metadata"].get("labels") or {}).items() if key != "pod-template-hash"} if pods else {}
+    if not pods:
+        return None
+    labels = {key: value for key, value in (pods[0]["metadata"].get("labels") or {}).items() if key != "pod-template-hash"}
     has = ",".join(f"{key}={value}" for key, value in labels.items())
     return f"The selector {selector_text(found)} matches no pod. The shop's pods have the labels {has}."
 
@@ -353,7 +355,7 @@ def open_on_other_port(cluster: Any, params: Any) -> str | None:
 @diagnose("03.public", "selector-matches-no-pod")
 def public_selector_matches_no_pod(cluster: Any, params: Any) -> str | None:
     found = cluster.find("Service", "shop-public", namespace=params.namespace)
-    if found is None or cluster.pods_of(found):
+    if found is None or cluster.pods_of(found) or not names_of_pods(cluster, "shop", params):
         return None
     return f"The selector {selector_text(found)} matches no pod, so the port leads to nobody."
 
@@ -552,7 +554,7 @@ def path_to_shop(cluster: Any, params: Any) -> str | None:
             target = cluster.find("Service", backend_of(entry)[0], namespace=params.namespace)
             if (entry.get("path") or "").startswith("/cart") and target:
                 reached = {pod["metadata"]["name"] for pod in cluster.pods_of(target)}
-                if not reached & cart:
+                if cart and not reached & cart:
                     name = target["metadata"]["name"]
                     return f"/cart leads to Service {name}, and its selector {selector_text(target)} does not match the cart's pod."
     return None
