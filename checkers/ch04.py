@@ -213,10 +213,12 @@ def config(cluster: Any, probes: Any, params: Any) -> None:
     found = shop(cluster, params)
     used = config_maps(cluster, params)
     if not any(holds(one, *texts) for one in used):
+        gone = set(named(pod_spec(found), CONFIG_MAPS)) - {one["metadata"]["name"] for one in used}
+        seen = [f"ConfigMap {one['metadata']['name']} with {texts_of(one)}" for one in used]
         fail(
             "The shop's pods use no ConfigMap that holds the notice",
             expected=f"a ConfigMap with {params.notice!r}, named in the Deployment",
-            actual="; ".join(f"ConfigMap {one['metadata']['name']} with {texts_of(one)}" for one in used) or "no ConfigMap is used",
+            actual="; ".join([*seen, *(f"ConfigMap {name}, which is not there" for name in sorted(gone))]) or "no ConfigMap is used",
             path="spec.template.spec.volumes",
             about=found,
             next="kubectl get configmaps",

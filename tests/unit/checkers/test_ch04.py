@@ -672,6 +672,12 @@ def test_no_mistake_is_named_that_is_not_the_cause(change: Change, task: str) ->
     assert found.diagnosis not in {one.mark.slug for one in lab.cluster.checker.diagnoses}
 
 
+def test_a_config_map_that_is_named_and_not_there_is_told() -> None:
+    lab = Lab()
+    lab.drop("ConfigMap/notice")
+    assert lab.verdicts()["config"].actual == "ConfigMap notice, which is not there"
+
+
 def test_an_encryption_that_is_going_on_is_waited_for() -> None:
     lab = Lab()
     stage("reencrypt_active")(lab)
