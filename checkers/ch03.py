@@ -145,13 +145,16 @@ def backends(cluster: Any, params: Any, *, below: str) -> list[Obj]:
 def cluster_answers(nodes: Any, port: int) -> None:
     """Fail if a program of the machine itself listens on a port: nothing then tells whether it or the cluster answers.
 
-    K3s's load balancer listens on no port: the kernel passes on what comes in.
+    K3s's load balancer listens on no port: the kernel passes on what comes in. A program that only the machine itself reaches, as
+    `kubectl port-forward`, answers nobody else.
     """
-    if nodes["server"].port(port).listening:
+    here = [one.address for one in nodes["server"].ports if (one.port, one.protocol) == (port, "tcp")]
+    others = [address for address in here if not address.startswith("127.") and address != "::1"]
+    if others:
         fail(
             f"A program of the machine itself listens on port {port}",
             expected=f"port {port} to be the cluster's alone",
-            actual=f"something listens on {nodes['server'].port(port).address} port {port}",
+            actual=f"something listens on {', '.join(others)} port {port}",
             next=f"sudo ss -ltnp 'sport = :{port}'",
         )
 

@@ -103,6 +103,13 @@ def cart_of_another_namespace(lab: Services) -> None:
     field(CART, "spec", "{type: ExternalName, externalName: cart.default.svc.cluster.local, ports: [{port: 80}]}")(lab)
 
 
+def local_listener(address: str) -> Change:
+    """A program that listens on the public port, for the machine itself."""
+    return lambda lab: lab.document["nodes"]["server"]["ports"].append(
+        {"port": int(lab.params.public), "address": address, "protocol": "tcp"}
+    )
+
+
 def by_expose(name: str) -> Change:
     """kubectl expose copies the Deployment's labels, and names no port."""
     return both(field(name, "metadata/labels", "{app: shop}"), field(name, "spec/ports/0/name", GONE))
@@ -127,6 +134,7 @@ RIGHT: list[Variant] = [
     *each("", field, FRONT, f"{ENTRY}priority", values=["'10'"]),
     *each("", field, PUBLIC, "spec/loadBalancerIP", values=["10.83.0.2"]),
     *each("", field, "Secret/shop-tls", "metadata/annotations/cert-manager.io~1certificate-name", values=["shop"]),
+    *[one("", f"kubectl port-forward at {address}", local_listener(address)) for address in ("127.0.0.1", "::1")],
     one("", "a Service of its own for the route", both(copied(SHOP, "shop-http"), path("shop", "backend/service/name", "shop-http"))),
     one("", "an Ingress for another host of the cart", copied(BASKET, "old", field("Ingress/old", "spec/rules/0/host", "cart.example"))),
 ]  # fmt: skip
