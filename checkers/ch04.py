@@ -19,7 +19,7 @@ VARIABLE = "TILL_PASSWORD"
 CLAIM, DATA = "guestbook", "/data"
 PROVISIONER = "rancher.io/local-path"
 STORAGE = "/var/lib/rancher/k3s/storage"
-FIRST_KEYS = ("aescbckey", "secretboxkey")  # what K3s calls the key it makes when it first starts; later ones have a date in their names
+FIRST_KEY = "aescbckey"  # what K3s calls the key that it makes when it first starts; later ones have a date in their names
 CONFIG_MAPS = ("configMap", "configMapKeyRef", "configMapRef")
 PODS_AT_MOST = 4
 # What a pod sees: whether the file is a file or a folder, what is in it, and the variable; NUL between them.
@@ -559,7 +559,7 @@ def encrypted(nodes: Any) -> None:
         nodes["server"].settling("K3s is encrypting all Secrets anew")
     if stage != "reencrypt_finished":
         fail("Secrets are not all encrypted with a new key", expected="stage reencrypt_finished", actual=f"stage {stage}", next=look)
-    if active_key(status) in FIRST_KEYS:  # `reencrypt --force` comes to this stage with any key
+    if active_key(status) == FIRST_KEY:  # `reencrypt --force` comes to this stage with any key
         fail("Secrets are encrypted with the key of before", expected="a new key", actual=f"key {active_key(status)}", next=look)
     if status.get("hasherror"):
         fail("The servers do not agree on the key", expected="All hashes match", actual=status["hasherror"], next=look)
@@ -581,7 +581,7 @@ def encryption_disabled(nodes: Any) -> str | None:
 @diagnose("04.encrypted", "same-key")
 def encryption_key_as_before(nodes: Any) -> str | None:
     status = nodes["server"].fact("secrets-encryption")["status"]
-    anew_with_it = status.get("stage") == "reencrypt_finished" and active_key(status) in FIRST_KEYS
+    anew_with_it = status.get("stage") == "reencrypt_finished" and active_key(status) == FIRST_KEY
     if status.get("stage") != "start" and not anew_with_it:
         return None
     return f"The server still uses the key it was set up with, {active_key(status)}."
