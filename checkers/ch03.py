@@ -507,8 +507,9 @@ def backend_port(cluster: Any, params: Any) -> str | None:
 
 @probe("03.by-path", effect="observe", deadline_s=8)
 def ask_by_path(lab: Any, params: Any) -> Obj:
-    """Ask for the cart, for something below it that no rule can name alone, and for what is the shop's."""
-    paths = ("/cart", f"/cart/{secrets.token_hex(4)}", "/bread")
+    """Ask for the cart, for something below it, and for what is the shop's: for paths that no rule can name alone."""
+    some = secrets.token_hex(4)
+    paths = ("/cart", f"/cart/{some}", f"/{some}-bread")
     return {path: answer_of(lab.http(f"http://server{path}", host=params.host)) for path in paths}
 
 
@@ -569,6 +570,14 @@ def no_path(cluster: Any, params: Any) -> str | None:
     if any((entry.get("path") or "").startswith("/cart") for entry in entries):
         return None
     return "No path of this host begins with /cart, so everything goes to the shop."
+
+
+@diagnose("03.paths", "front-exact")
+def front_exact(cluster: Any, params: Any) -> str | None:
+    entries = [entry for one in fronts(cluster, params) for entry in paths_of(one, params.host) if (entry.get("path") or "/") == "/"]
+    if not entries or any(entry.get("pathType") != "Exact" for entry in entries):
+        return None
+    return "pathType Exact takes / alone. What else is the shop's needs pathType Prefix."
 
 
 # 03.tls ---------------------------------------------------------------------------------------------------------------------

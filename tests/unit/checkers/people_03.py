@@ -90,12 +90,15 @@ def exact_beside_prefix(lab: Services) -> None:
     lab.find("Ingress", "cart")["spec"]["rules"][0]["http"]["paths"] = [{**entry, "pathType": "Exact"}, {**entry, "path": "/cart/"}]
 
 
-def exact_beside_exact(lab: Services) -> None:
-    """The one path below the cart that an explanation names, and no other."""
-    [entry] = lab.find("Ingress", "cart")["spec"]["rules"][0]["http"]["paths"]
-    lab.find("Ingress", "cart")["spec"]["rules"][0]["http"]["paths"] = [
-        {**entry, "path": path, "pathType": "Exact"} for path in ("/cart", "/cart/items")
-    ]
+def only_exact(ingress: str, *paths: str) -> Change:
+    """The paths that an explanation names, and no others."""
+
+    def change(lab: Services) -> None:
+        http = lab.find("Ingress", ingress)["spec"]["rules"][0]["http"]
+        [entry] = http["paths"]
+        http["paths"] = [{**entry, "path": path, "pathType": "Exact"} for path in paths]
+
+    return change
 
 
 def cart_of_another_namespace(lab: Services) -> None:
@@ -145,7 +148,8 @@ WRONG: list[Variant] = [
     one("route", "everybody is sent to https", redirected),
     one("service", "endpoints by hand", endpoints_by_hand),
     one("paths", "the prefix is stripped", prefix_stripped),
-    one("paths", "Exact beside Exact", exact_beside_exact),
+    one("paths", "some paths of the cart", only_exact("cart", "/cart", "/cart/items")),
+    one("paths", "some paths of the shop", only_exact("shop", "/", "/bread")),
     one("route", "every host of the domain beside", copied(FRONT, "wide", field("Ingress/wide", "spec/rules/0/host", "'*.{namespace}.example'"))),
     one("paths", "an ExternalName", cart_of_another_namespace),
     one("public", "external IPs", external_ips),

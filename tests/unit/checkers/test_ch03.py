@@ -122,7 +122,9 @@ class Lab:
         self.cluster.probe(
             "03.by-host", {"own": network.ask(host, "/"), "other": network.ask(f"somebody-else.{self.params.namespace}.example", "/")}
         )
-        self.cluster.probe("03.by-path", {path: network.ask(host, path) for path in ("/cart", "/cart/items", "/cart/7f3a", "/bread")})
+        self.cluster.probe(
+            "03.by-path", {path: network.ask(host, path) for path in ("/cart", "/cart/items", "/cart/7f3a", "/bread", "/7f3a-bread")}
+        )
         self.cluster.probe("03.secure", {**network.ask(host, "/"), **network.certificate(host, self.certificates)})
         return self.cluster.verdicts()
 
@@ -305,6 +307,11 @@ def class_named(name: str | None) -> Change:
     return lambda lab: lab["Ingress/shop"]["spec"].update(ingressClassName=name)
 
 
+def front_exact(lab: Lab) -> None:
+    """What `kubectl create ingress` makes of a rule without a star."""
+    lab.paths[0]["pathType"] = "Exact"
+
+
 def exact(lab: Lab) -> None:
     lab.paths[1]["pathType"] = "Exact"
 
@@ -375,6 +382,7 @@ WRONG: list[tuple[Change, str, str]] = [
     (cart_everywhere, "route", ""),
     (only_root, "paths", "no-path"),
     (exact, "paths", "path-exact"),
+    (front_exact, "paths", "front-exact"),
     (backend(1, "shop", "80"), "paths", "path-to-shop"),
     (backend(1, "cart", "{cart_port}"), "paths", "backend-port"),
     (dropped("Service/cart"), "paths", "cart-service-missing"),
