@@ -38,11 +38,12 @@ def template_of(workload: Obj) -> Obj:
 
 
 def shop_container(workload: Obj) -> Obj:
-    """The container that is the shop: by its image, else by its name, else the first. Others beside it are the learner's own affair."""
+    """The container that is the shop: by its image and name, else by one of them, else the first. Others are the learner's own affair."""
     containers = template_of(workload)["spec"].get("containers") or [{}]
     by_image = [one for one in containers if is_shop(one.get("image", ""))]
     by_name = [one for one in containers if one.get("name") == "web"]
-    return (by_image or by_name or containers)[0]
+    by_both = [one for one in by_image if one in by_name]
+    return (by_both or by_image or by_name or containers)[0]
 
 
 def is_shop(name: str) -> bool:
@@ -273,13 +274,13 @@ def never_version_1(cluster: Any, params: Any) -> str | None:
     sets = cluster.owned_by(web, "ReplicaSet") if web else []
     if not sets or any(image(RELEASES[0]).test(shop_container(one).get("image")) for one in sets):
         return None
-    return "No revision of this Deployment ran version 1, so nothing can be rolled back to it."
+    return "No revision that the Deployment still has ran version 1, so nothing can be rolled back to it."
 
 
 @diagnose("02.history", "annotation-name")
 def annotation_misnamed(cluster: Any, params: Any) -> str | None:
     web = cluster.find("Deployment", "web", namespace=params.namespace)
-    if web is None:
+    if web is None or annotation(web, CHANGE_CAUSE).strip():
         return None
     template = template_of(web).get("metadata", {})
     found = {
@@ -426,9 +427,11 @@ def probe_of_other_path(cluster: Any, params: Any) -> str | None:
 def shop_on_other_port(cluster: Any, params: Any) -> str | None:
     web = cluster.find("Deployment", "web", namespace=params.namespace)
     container = shop_container(web) if web else {}
-    told = {one["name"]: one.get("value", "") for one in container.get("env") or []}.get("WEB_PORT", "")
+    entry = {one["name"]: one for one in container.get("env") or []}.get("WEB_PORT", {})
+    told = entry.get("value", "")
     flags = " ".join([*(container.get("command") or []), *(container.get("args") or [])])
-    if not container.get("readinessProbe") or container.get("envFrom") or told == params.port or params.port in flags:
+    elsewhere = container.get("envFrom") or entry.get("valueFrom") or "$(" in told  # what it says there is not seen here
+    if not container.get("readinessProbe") or elsewhere or told == params.port or params.port in flags:
         return None
     listens = told or "8080, its own choice,"
     return f"The probe asks port {params.port}, and the shop listens on {listens} until WEB_PORT says otherwise."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from courselab.grade import ANY, check, diagnose, expect, fail, probe
@@ -12,7 +13,6 @@ CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 ROUTER = "traefik.ingress.kubernetes.io/router"
 REDIRECTS = (301, 302, 303, 307, 308)
 DEFAULT_CERTIFICATE = "TRAEFIK DEFAULT CERT"
-OTHER_HOST = "somebody-else.example"
 TLS_KEYS = ("tls.crt", "tls.key")
 
 Obj = dict[str, Any]
@@ -26,6 +26,11 @@ def selector_text(service: Obj) -> str:
     return ",".join(f"{key}={value}" for key, value in (service["spec"].get("selector") or {}).items()) or "(none)"
 
 
+def other_host(params: Any) -> str:
+    """A host name that is nobody's, of the learner's own domain."""
+    return f"somebody-else.{params.namespace}.example"
+
+
 def port_of(service: Obj, number: int) -> Obj | None:
     """The entry of a Service's TCP ports with this number."""
     ports = service["spec"].get("ports") or []
@@ -34,8 +39,12 @@ def port_of(service: Obj, number: int) -> Obj | None:
 
 def ports_text(service: Obj) -> str:
     """A Service's ports in words: "80 to 8005"."""
-    pairs = [f"{port.get('port')} to {port.get('targetPort', port.get('port'))}" for port in service["spec"].get("ports") or []]
-    return ", ".join(pairs) or "no port"
+
+    def words(port: Obj) -> str:
+        protocol = port.get("protocol", "TCP")
+        return f"{port.get('port')}{'' if protocol == 'TCP' else f' ({protocol})'} to {port.get('targetPort', port.get('port'))}"
+
+    return ", ".join(map(words, service["spec"].get("ports") or [])) or "no port"
 
 
 def names_of_pods(cluster: Any, deployment: str, params: Any) -> set[str]:
@@ -112,7 +121,7 @@ def greets(answer: Obj, greeting: str, pods: set[str]) -> bool:
 
 def no_strangers(cluster: Any, service: Obj, deployment: str, params: Any) -> None:
     """Fail if a Service reaches pods that are not the Deployment's: then some requests are answered by others, and which ones is chance."""
-    strangers = sorted({str(one["pod"]) for one in cluster.endpoints_of(service)} - names_of_pods(cluster, deployment, params))
+    strangers = sorted({str(one["pod"] or one["ip"]) for one in cluster.endpoints_of(service)} - names_of_pods(cluster, deployment, params))
     if strangers:
         name = service["metadata"]["name"]
         fail(
@@ -136,13 +145,16 @@ def backends(cluster: Any, params: Any, *, below: str) -> list[Obj]:
 def cluster_answers(nodes: Any, port: int) -> None:
     """Fail if a program of the machine itself listens on a port: nothing then tells whether it or the cluster answers.
 
-    K3s's load balancer listens on no port: the kernel passes on what comes in.
+    K3s's load balancer listens on no port: the kernel passes on what comes in. A program that only the machine itself reaches, as
+    `kubectl port-forward`, answers nobody else.
     """
-    if nodes["server"].port(port).listening:
+    here = [one.address for one in nodes["server"].ports if (one.port, one.protocol) == (port, "tcp")]
+    others = [address for address in here if not address.startswith("127.") and address != "::1"]
+    if others:
         fail(
             f"A program of the machine itself listens on port {port}",
             expected=f"port {port} to be the cluster's alone",
-            actual=f"something listens on {nodes['server'].port(port).address} port {port}",
+            actual=f"something listens on {', '.join(others)} port {port}",
             next=f"sudo ss -ltnp 'sport = :{port}'",
         )
 
@@ -234,7 +246,9 @@ def selector_matches_no_pod(cluster: Any, params: Any) -> str | None:
     if found is None or cluster.pods_of(found):
         return None
     pods = cluster.pods_of(cluster.get("Deployment", "shop", namespace=params.namespace))
-    labels = {key: value for key, value in (pods[0]["metadata"].get("labels") or {}).items() if key != "pod-template-hash"} if pods else {}
+    if not pods:
+        return None
+    labels = {key: value for key, value in (pods[0]["metadata"].get("labels") or {}).items() if key != "pod-template-hash"}
     has = ",".join(f"{key}={value}" for key, value in labels.items())
     return f"The selector {selector_text(found)} matches no pod. The shop's pods have the labels {has}."
 
@@ -242,8 +256,8 @@ def selector_matches_no_pod(cluster: Any, params: Any) -> str | None:
 @diagnose("03.service", "selector-too-wide")
 def selector_too_wide(cluster: Any, params: Any) -> str | None:
     found = cluster.find("Service", "shop", namespace=params.namespace)
-    pods = names_of_pods(cluster, "shop", params)
-    more = sorted({pod["metadata"]["name"] for pod in cluster.pods_of(found)} - pods) if found else []
+    pods = [pod["metadata"]["name"] for pod in cluster.pods_of(cluster.get("Deployment", "shop", namespace=params.namespace))]
+    more = sorted({pod["metadata"]["name"] for pod in cluster.pods_of(found)}.difference(pods)) if found else []
     return f"The selector {selector_text(found)} matches pod {more[0]} as well, which is not the shop's." if more else None
 
 
@@ -335,7 +349,8 @@ def port_taken(cluster: Any, params: Any) -> str | None:
 @diagnose("03.public", "public-port")
 def open_on_other_port(cluster: Any, params: Any) -> str | None:
     found = cluster.find("Service", "shop-public", namespace=params.namespace)
-    if found is None or port_of(found, int(params.public)):
+    ports = [port.get("port") for port in found["spec"].get("ports") or []] if found else []
+    if found is None or int(params.public) in ports:
         return None
     return f"The Service is open on {ports_text(found).partition(' ')[0]}. What stands as port is what the street sees: {params.public}."
 
@@ -343,7 +358,7 @@ def open_on_other_port(cluster: Any, params: Any) -> str | None:
 @diagnose("03.public", "selector-matches-no-pod")
 def public_selector_matches_no_pod(cluster: Any, params: Any) -> str | None:
     found = cluster.find("Service", "shop-public", namespace=params.namespace)
-    if found is None or cluster.pods_of(found):
+    if found is None or cluster.pods_of(found) or not names_of_pods(cluster, "shop", params):
         return None
     return f"The selector {selector_text(found)} matches no pod, so the port leads to nobody."
 
@@ -354,7 +369,7 @@ def public_selector_matches_no_pod(cluster: Any, params: Any) -> str | None:
 @probe("03.by-host", effect="observe", deadline_s=8)
 def ask_by_host(lab: Any, params: Any) -> Obj:
     """Ask Traefik for the learner's host, and for one that is nobody's."""
-    asked = {"own": params.host, "other": OTHER_HOST}
+    asked = {"own": params.host, "other": other_host(params)}
     return {name: answer_of(lab.http("http://server/", host=host)) for name, host in asked.items()}
 
 
@@ -392,7 +407,7 @@ def route(cluster: Any, nodes: Any, probes: Any, params: Any) -> None:
     if answers["other"]["status"] != 404:
         fail(
             "Another host name is answered as well",
-            expected=f"404 for {OTHER_HOST}",
+            expected=f"404 for {other_host(params)}",
             actual=said(answers["other"]),
             path="spec.rules[].host",
             about=found,
@@ -492,8 +507,10 @@ def backend_port(cluster: Any, params: Any) -> str | None:
 
 @probe("03.by-path", effect="observe", deadline_s=8)
 def ask_by_path(lab: Any, params: Any) -> Obj:
-    """Ask for the cart, for something below it, and for what is the shop's."""
-    return {path: answer_of(lab.http(f"http://server{path}", host=params.host)) for path in ("/cart", "/cart/items", "/bread")}
+    """Ask for the cart, for something below it, and for what is the shop's: for paths that no rule can name alone."""
+    some = secrets.token_hex(4)
+    paths = ("/cart", f"/cart/{some}", f"/{some}-bread")
+    return {path: answer_of(lab.http(f"http://server{path}", host=params.host)) for path in paths}
 
 
 @check(
@@ -506,13 +523,13 @@ def by_path(cluster: Any, probes: Any, params: Any) -> None:
     found, answers = ingresses(cluster, params, params.host), probes["03.by-path"]
     for target in backends(cluster, params, below="/cart"):
         no_strangers(cluster, target, "cart", params)
-    wanted = {"/cart": ("cart", params.cart_greeting), "/cart/items": ("cart", params.cart_greeting), "/bread": ("shop", params.greeting)}
-    for path, (whose, greeting) in wanted.items():
-        if not greets(answers[path], greeting, names_of_pods(cluster, whose, params)):
+    for path, answer in answers.items():
+        whose, greeting = ("cart", params.cart_greeting) if path.startswith("/cart") else ("shop", params.greeting)
+        if not greets(answer, greeting, names_of_pods(cluster, whose, params)):
             fail(
                 f"http://{params.host}{path} does not show the {whose}",
                 expected=f"200, {greeting!r}",
-                actual=said(answers[path]),
+                actual=said(answer),
                 path="spec.rules[].http.paths",
                 about=leading(found, "/cart" if whose == "cart" else "/") or found,
                 next="kubectl describe ingress",
@@ -541,7 +558,7 @@ def path_to_shop(cluster: Any, params: Any) -> str | None:
             target = cluster.find("Service", backend_of(entry)[0], namespace=params.namespace)
             if (entry.get("path") or "").startswith("/cart") and target:
                 reached = {pod["metadata"]["name"] for pod in cluster.pods_of(target)}
-                if not reached & cart:
+                if cart and not reached & cart:
                     name = target["metadata"]["name"]
                     return f"/cart leads to Service {name}, and its selector {selector_text(target)} does not match the cart's pod."
     return None
@@ -553,6 +570,15 @@ def no_path(cluster: Any, params: Any) -> str | None:
     if any((entry.get("path") or "").startswith("/cart") for entry in entries):
         return None
     return "No path of this host begins with /cart, so everything goes to the shop."
+
+
+@diagnose("03.paths", "front-exact")
+def front_exact(cluster: Any, params: Any, failure: Any) -> str | None:
+    entries = [entry for one in fronts(cluster, params) for entry in paths_of(one, params.host) if (entry.get("path") or "/") == "/"]
+    carts = not failure.message.endswith("the shop")
+    if carts or not entries or any(entry.get("pathType") != "Exact" for entry in entries):
+        return None
+    return "pathType Exact takes / alone. What else is the shop's needs pathType Prefix."
 
 
 # 03.tls ---------------------------------------------------------------------------------------------------------------------
@@ -574,13 +600,11 @@ def certificate_of(pem: str) -> Obj:
         return nothing
     try:
         found = x509.load_pem_x509_certificate(pem.encode())
-    except ValueError:
+        common = [str(part.value) for part in found.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
+        values = [one.value for one in found.extensions if isinstance(one.value, x509.SubjectAlternativeName)]
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         return {**nothing, "subject": "nobody that can be read"}
-    common = [str(part.value) for part in found.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
-    try:
-        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
-    except x509.ExtensionNotFound:
-        names = []
+    names = [name for value in values for name in value.get_values_for_type(x509.DNSName)]
     since, until = found.not_valid_before_utc.timestamp(), found.not_valid_after_utc.timestamp()
     return {"subject": ", ".join(common), "names": names, "since": since, "until": until}
 
@@ -591,6 +615,16 @@ def covers(name: str, host: str) -> bool:
     return name == host or (name.startswith("*.") and name[1:] == host[host.index(".") :])
 
 
+def names_of(shown: Obj) -> list[str]:
+    """For whom the certificate is that was shown: its names, or its subject where it has none."""
+    return [shown["subject"]] if shown["subject"] == DEFAULT_CERTIFICATE else shown["names"] or [shown["subject"]]
+
+
+def is_for_the_host(shown: Obj, params: Any) -> bool:
+    """Whether the certificate that was shown is for the learner's host."""
+    return any(covers(name, params.host) for name in names_of(shown))
+
+
 @check("03.tls", needs=["03.route"], reads=["Ingress", "Secret", "Service", "EndpointSlice", "Deployment", "Pod"], probes=["03.secure"])
 def tls(cluster: Any, nodes: Any, probes: Any, params: Any) -> None:
     found, shown = ingresses(cluster, params, params.host), probes["03.secure"]
@@ -599,8 +633,8 @@ def tls(cluster: Any, nodes: Any, probes: Any, params: Any) -> None:
         for name in named[:1]:  # one that has just been taken away may be shown for a moment longer
             cluster.get("Secret", name, namespace=params.namespace)
     cluster_answers(nodes, 443)
-    names = [shown["subject"]] if shown["subject"] == DEFAULT_CERTIFICATE else shown["names"] or [shown["subject"]]
-    if not any(covers(name, params.host) for name in names):
+    if not is_for_the_host(shown, params):
+        names = names_of(shown)
         fail(
             f"https://{params.host}/ shows a certificate for another name",
             expected=f"a certificate for {params.host}",
@@ -610,7 +644,8 @@ def tls(cluster: Any, nodes: Any, probes: Any, params: Any) -> None:
             next="openssl s_client -connect localhost:443 -servername $LAB_HOST",
         )
     if not shown["since"] <= nodes["server"].time <= shown["until"]:
-        fail("The certificate is not valid today", expected="a certificate that is valid now", actual="another time", about=found)
+        when = "it is not valid yet" if nodes["server"].time < shown["since"] else "it has expired"
+        fail("The certificate is not valid today", expected="a certificate that is valid now", actual=when, about=found)
     if not greets(shown, params.greeting, names_of_pods(cluster, "shop", params)):
         fail(
             f"https://{params.host}/ does not show the shop",
@@ -628,9 +663,9 @@ def tls_secrets(cluster: Any, params: Any) -> list[str]:
 
 
 @diagnose("03.tls", "no-tls-section")
-def no_tls_section(cluster: Any, params: Any) -> str | None:
+def no_tls_section(cluster: Any, probes: Any, params: Any) -> str | None:
     found = ingresses(cluster, params, params.host)
-    if not found or tls_secrets(cluster, params):
+    if not found or tls_secrets(cluster, params) or is_for_the_host(probes["03.secure"], params):
         return None
     return "No Ingress of this host names a Secret below spec.tls, so Traefik shows a certificate of its own."
 
@@ -661,7 +696,7 @@ def secret_keys(cluster: Any, params: Any) -> str | None:
 @diagnose("03.tls", "certificate-name")
 def certificate_name(probes: Any, params: Any) -> str | None:
     shown = probes["03.secure"]
-    if not shown["subject"] and not shown["names"]:
+    if not (shown["subject"] or shown["names"]) or is_for_the_host(shown, params):
         return None
     if shown["subject"] == DEFAULT_CERTIFICATE:
         return "Traefik shows its own certificate: none that it was given is for this name."

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 from collections.abc import Iterator
 from typing import Any
 
 from courselab.errors import LabError
 from courselab.grade import check, diagnose, expect, fact, fail, image, probe, quantity
-from courselab.grade.redacted import compare
+from courselab.grade.redacted import compare, describe, is_redacted
 
-SHOP, IMAGE = "shop", "course/web"
+SHOP, CONTAINER, IMAGE = "shop", "web", "course/web"
 FOLDER, NAME = "/etc/shop", "notice.txt"
 FILE = f"{FOLDER}/{NAME}"
 VARIABLE = "TILL_PASSWORD"
 CLAIM, DATA = "guestbook", "/data"
 PROVISIONER = "rancher.io/local-path"
 STORAGE = "/var/lib/rancher/k3s/storage"
+FIRST_KEY = "aescbckey"  # what K3s calls the key that it makes when it first starts; later ones have a date in their names
 CONFIG_MAPS = ("configMap", "configMapKeyRef", "configMapRef")
 PODS_AT_MOST = 4
 # What a pod sees: whether the file is a file or a folder, what is in it, and the variable; NUL between them.
@@ -46,9 +49,10 @@ def pod_spec(workload: Obj) -> Obj:
 
 
 def container_of(workload: Obj) -> Obj:
-    """The container that is the shop: by its image, else the first. Others beside it are the learner's own affair."""
+    """The container that is the shop: by its image (and name, if there are several), else the first. Others are the learner's own affair."""
     containers = pod_spec(workload).get("containers") or [{}]
-    return next((one for one in containers if image(IMAGE).test(one.get("image"))), containers[0])
+    by_image = [one for one in containers if image(IMAGE).test(one.get("image"))]
+    return next((one for one in by_image if one.get("name") == CONTAINER), (by_image or containers)[0])
 
 
 def mount_at(workload: Obj, path: str) -> Obj | None:
@@ -89,19 +93,46 @@ def config_maps(cluster: Any, params: Any) -> list[Obj]:
     return [one for one in found if one]
 
 
+def contents(obj: Obj | None) -> Obj:
+    """What a ConfigMap or Secret holds, by its keys. A ConfigMap may have values as base64, too."""
+    encoded = ((obj or {}).get("binaryData") or {}).items()
+    return {**((obj or {}).get("data") or {}), **{key: decoded(value) for key, value in encoded}}
+
+
+def decoded(value: str) -> str:
+    """Base64 as text; what is cut off or no text shows as such."""
+    try:
+        return base64.b64decode(value).decode("utf-8", "replace")
+    except binascii.Error:
+        return value
+
+
+def is_one_of(value: Any, texts: tuple[str, ...]) -> bool:
+    """Whether a value is one of these texts; white space around it does not count. One that is a Secret's, too, stands hidden in Evidence."""
+    if not is_redacted(value):
+        return str(value).strip() in texts
+    found = [compare(text, value) for text in texts]
+    return any(one.equal or "white space" in one.note for one in found)
+
+
+def quoted(value: Any) -> str:
+    """The beginning of a value."""
+    return describe(value) if is_redacted(value) else repr(str(value).strip()[:60])
+
+
 def holds(config_map: Obj, *texts: str) -> bool:
-    """Whether one of a ConfigMap's values is one of these texts; white space around it does not count."""
-    return any(str(value).strip() in texts for value in (config_map.get("data") or {}).values())
+    """Whether one of a ConfigMap's values is one of these texts."""
+    return any(is_one_of(value, texts) for value in contents(config_map).values())
 
 
 def texts_of(config_map: Obj) -> str:
     """The beginnings of a ConfigMap's values."""
-    return ", ".join(repr(str(value).strip()[:60]) for value in (config_map.get("data") or {}).values()) or "nothing"
+    return ", ".join(map(quoted, contents(config_map).values())) or "nothing"
 
 
 def keys_of(obj: Obj | None) -> str:
     """The keys of a ConfigMap or Secret in words."""
-    return ", ".join(sorted((obj or {}).get("data") or {})) or "none"
+    return ", ".join(sorted(contents(obj))) or "none"
 
 
 def alive(pods: list[Obj]) -> list[Obj]:
@@ -160,8 +191,8 @@ def all_seen(cluster: Any, probes: Any, params: Any) -> list[Obj]:
 def shows(cluster: Any, probes: Any, params: Any, *texts: str) -> None:
     """Fail unless the file in every pod holds one of these texts."""
     for one in all_seen(cluster, probes, params):
-        if one["kind"] != "file" or one["notice"].strip() not in texts:
-            there = {"": "no such file", "folder": "a folder of this name"}.get(one["kind"], repr(one["notice"][:80]))
+        if one["kind"] != "file" or not is_one_of(one["notice"], texts):
+            there = {"": "no such file", "folder": "a folder of this name"}.get(one["kind"], quoted(one["notice"]))
             fail(
                 f"The notice in pod {one['pod']} is not the right one" if one["kind"] == "file" else f"Pod {one['pod']} has no file {FILE}",
                 expected=f"{FILE} with {' or '.join(map(repr, texts))}",
@@ -182,10 +213,12 @@ def config(cluster: Any, probes: Any, params: Any) -> None:
     found = shop(cluster, params)
     used = config_maps(cluster, params)
     if not any(holds(one, *texts) for one in used):
+        gone = set(named(pod_spec(found), CONFIG_MAPS)) - {one["metadata"]["name"] for one in used}
+        seen = [f"ConfigMap {one['metadata']['name']} with {texts_of(one)}" for one in used]
         fail(
             "The shop's pods use no ConfigMap that holds the notice",
             expected=f"a ConfigMap with {params.notice!r}, named in the Deployment",
-            actual=", ".join(f"ConfigMap {one['metadata']['name']} with the keys {keys_of(one)}" for one in used) or "no ConfigMap is used",
+            actual="; ".join([*seen, *(f"ConfigMap {name}, which is not there" for name in sorted(gone))]) or "no ConfigMap is used",
             path="spec.template.spec.volumes",
             about=found,
             next="kubectl get configmaps",
@@ -211,7 +244,7 @@ def keys_not_there(cluster: Any, volume: Obj, params: Any) -> list[tuple[str, st
     wanted = [part["configMap"] for part in parts if part.get("configMap") and not part["configMap"].get("optional")]
     held = {one.get("name", ""): cluster.find("ConfigMap", one.get("name", ""), namespace=params.namespace) for one in wanted}
     asked = [(one.get("name", ""), item.get("key", "")) for one in wanted for item in one.get("items") or []]
-    return [(name, key) for name, key in asked if key not in ((held[name] or {}).get("data") or {})]
+    return [(name, key) for name, key in asked if key not in contents(held[name])]
 
 
 @diagnose("04.config", "other-namespace")
@@ -250,17 +283,18 @@ def config_key_missing(cluster: Any, params: Any) -> str | None:
     if not wanted and mount and mount.get("subPath"):
         wanted = [mount["subPath"]]
     for key in wanted:
-        if held and key not in (held.get("data") or {}):
+        if held and key not in contents(held):
             return f"The Deployment asks for key {key} of ConfigMap {source['name']}, which has: {keys_of(held)}."
     return None
 
 
 @diagnose("04.config", "file-name")
 def config_file_name(cluster: Any, probes: Any, params: Any) -> str | None:
-    volume = volume_at(shop(cluster, params), FILE)
-    source = (volume or {}).get("configMap") or {}
+    found = shop(cluster, params)
+    source = (volume_at(found, FILE) or {}).get("configMap") or {}
     held = cluster.find("ConfigMap", source.get("name", ""), namespace=params.namespace)
-    if held is None or source.get("items") or NAME in (held.get("data") or {}):
+    named_otherwise = source.get("items") or (mount_at(found, FILE) or {}).get("subPath")
+    if held is None or named_otherwise or NAME in contents(held):
         return None
     return (
         f"Each key of a ConfigMap becomes a file of its name. ConfigMap {source['name']} has: {keys_of(held)}. The file should be {NAME}."
@@ -278,6 +312,8 @@ def config_other_folder(cluster: Any, params: Any) -> str | None:
         return f"The ConfigMap is mounted at {paths[0]}. The shop looks for its notice in {FOLDER}."
     if from_maps:
         return f"The pod has the ConfigMap among its volumes, and no container mounts it: volumeMounts of container {container_of(found)['name']}."
+    if not list(named(pod_spec(found), CONFIG_MAPS)):
+        return None
     return "The ConfigMap becomes environment variables only. A file comes from a volume that is mounted."
 
 
@@ -335,7 +371,17 @@ def changed(cluster: Any, params: Any) -> bool:
 
 def variable(workload: Obj) -> Obj | None:
     """The entry of the shop's container for the till's password; None where it comes from envFrom, or not at all."""
-    return next((one for one in reversed(container_of(workload).get("env") or []) if one.get("name") == VARIABLE), None)
+    entries = container_of(workload).get("env") or []
+    own: Obj | None = next((one for one in reversed(entries) if one.get("name") == VARIABLE), None)
+    value = (own or {}).get("value", "")
+    return next((one for one in entries if compare(f"$({one.get('name')})", value).equal), own)  # $(NAME) is another one's value
+
+
+def in_plain_text(workload: Obj, params: Any) -> list[str]:
+    """The variables, of any container, whose value in the Deployment is the password itself."""
+    containers = [one for kind in ("containers", "initContainers") for one in pod_spec(workload).get(kind) or []]
+    entries = [entry for one in containers for entry in one.get("env") or []]
+    return [entry["name"] for entry in entries if compare(params.password, entry.get("value", "")).equal]
 
 
 def secret_names(workload: Obj) -> list[str]:
@@ -372,6 +418,14 @@ def secret(cluster: Any, probes: Any, params: Any) -> None:
             about=found,
             next=look,
         )
+    for name in in_plain_text(found, params)[:1]:
+        fail(
+            "The Deployment itself holds the password",
+            expected="it to be in the Secret only",
+            actual=f"variable {name} has it",
+            about=found,
+            next=look,
+        )
     # What the Deployment says counts, too: pods of before a change that does not start still have what they had.
     for name, key in sources(found, cluster, params)[-1:] or [(secret_names(found)[-1], VARIABLE)]:
         held = cluster.get("Secret", name, namespace=params.namespace)
@@ -393,10 +447,10 @@ def secret(cluster: Any, probes: Any, params: Any) -> None:
 
 @diagnose("04.secret", "in-the-deployment")
 def password_in_the_deployment(cluster: Any, params: Any) -> str | None:
-    entry = variable(shop(cluster, params))
-    if not entry or entry.get("valueFrom"):
-        return None
-    return f"The value of {VARIABLE} stands in the Deployment, where everybody reads it who may see Deployments."
+    found = shop(cluster, params)
+    entry = variable(found)
+    names = [entry["name"]] if entry and not entry.get("valueFrom") else in_plain_text(found, params)
+    return f"The value of {names[0]} stands in the Deployment, where everybody reads it who may see Deployments." if names else None
 
 
 @diagnose("04.secret", "config-map")
@@ -439,9 +493,12 @@ def variable_name(cluster: Any, probes: Any, params: Any) -> str | None:
 
 
 @diagnose("04.secret", "old-pods")
-def secret_changed_since(cluster: Any, params: Any) -> str | None:
+def secret_changed_since(cluster: Any, probes: Any, params: Any) -> str | None:
     found = shop(cluster, params)
     source = ((variable(found) or {}).get("valueFrom") or {}).get("secretKeyRef") or {}
+    seen = [one for one in probes["04.inside"] if not one["error"]]
+    if all(one["set"] and compare(params.password, one["password"]).equal for one in seen):
+        return None
     for name in secret_names(found):
         held = (cluster.find("Secret", name, namespace=params.namespace) or {}).get("data") or {}
         if compare(params.password, held.get(source.get("key", VARIABLE), "")).equal:
@@ -493,14 +550,24 @@ def encrypted(nodes: Any) -> None:
     said = nodes["server"].fact("secrets-encryption")
     status, look = said["status"], "sudo k3s secrets-encrypt status"
     if said["error"]:
+        nodes["server"].unit("k3s")  # one that has just started, as between the steps of a change, is waited for
         fail("K3s does not say whether Secrets are encrypted", expected="an answer", actual=said["error"], next=look)
     if not status.get("enable"):
         fail("Secrets are not encrypted", expected="Encryption Status: Enabled", actual="Disabled", next=look)
     stage = status.get("stage", "")
+    if stage in ("reencrypt_request", "reencrypt_active"):
+        nodes["server"].settling("K3s is encrypting all Secrets anew")
     if stage != "reencrypt_finished":
         fail("Secrets are not all encrypted with a new key", expected="stage reencrypt_finished", actual=f"stage {stage}", next=look)
+    if active_key(status) == FIRST_KEY:  # `reencrypt --force` comes to this stage with any key
+        fail("Secrets are encrypted with the key of before", expected="a new key", actual=f"key {active_key(status)}", next=look)
     if status.get("hasherror"):
         fail("The servers do not agree on the key", expected="All hashes match", actual=status["hasherror"], next=look)
+
+
+def active_key(status: Obj) -> str:
+    """The name of the key with which Secrets are encrypted, without its type."""
+    return status.get("activekey", "").rpartition(" ")[2]
 
 
 @diagnose("04.encrypted", "disabled")
@@ -514,9 +581,10 @@ def encryption_disabled(nodes: Any) -> str | None:
 @diagnose("04.encrypted", "same-key")
 def encryption_key_as_before(nodes: Any) -> str | None:
     status = nodes["server"].fact("secrets-encryption")["status"]
-    if status.get("stage") != "start":
+    anew_with_it = status.get("stage") == "reencrypt_finished" and active_key(status) == FIRST_KEY
+    if status.get("stage") != "start" and not anew_with_it:
         return None
-    return f"The server still uses the key it was set up with, {status.get('activekey', '').rpartition(' ')[2]}."
+    return f"The server still uses the key it was set up with, {active_key(status)}."
 
 
 @diagnose("04.encrypted", "half-way")
@@ -647,7 +715,7 @@ def claims_of(workload: Obj) -> set[str]:
 def write_and_look_again(lab: Any, cluster: Any, params: Any) -> Obj:
     """Write a file into /data, delete the pod, and look for the file in the pod that follows."""
     found = cluster.find("Deployment", SHOP, namespace=params.namespace)
-    labels = found["spec"]["selector"]["matchLabels"] if found else {}
+    labels = found["spec"]["selector"] if found else {}
     pods = [pod for pod in cluster.pods_of(found) if is_ready(pod)] if found else []
     result = {"pod": "", "wrote": "", "next": "", "read": ""}
     if not pods:
@@ -781,8 +849,8 @@ def keep(cluster: Any, nodes: Any, params: Any) -> None:
     volume = volume_of_claim(cluster, params)
     expect(volume, next="kubectl get pv").matches({"spec": {"persistentVolumeReclaimPolicy": "Retain"}})
     path = ((volume["spec"].get("hostPath") or volume["spec"].get("local")) or {}).get("path", "")
-    folder, _, name = path.rpartition("/")
-    if folder != STORAGE or name not in nodes["server"].file(STORAGE).names:
+    folder = path.removeprefix(f"{STORAGE}/").partition("/")[0]  # a class may ask for folders in folders (pathPattern)
+    if not path.startswith(f"{STORAGE}/") or folder not in nodes["server"].file(STORAGE).names:
         fail(
             "The volume's folder is not on the server's disk",
             expected=f"a folder below {STORAGE}",
@@ -811,7 +879,10 @@ def policy_of_the_class_only(cluster: Any, params: Any) -> str | None:
 
 @diagnose("04.keep", "other-volume")
 def policy_of_other_volume(cluster: Any, params: Any) -> str | None:
-    own = volume_of_claim(cluster, params)["metadata"]["name"]
+    volume = volume_of_claim(cluster, params)
+    own = volume["metadata"]["name"]
+    if volume["spec"].get("persistentVolumeReclaimPolicy") == "Retain":
+        return None
     others = [
         one["metadata"]["name"]
         for one in cluster.list("PersistentVolume")

@@ -192,9 +192,10 @@ def read_text(path: str) -> dict[str, Any]:
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as file:
         data = file.read(TEXT_LIMIT + 1)
-    if b"\0" in data:
+    wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))  # what Windows PowerShell writes with >
+    if b"\0" in data and not wide:
         return {"problem": "it is not a text"}
-    return {"text": data[:TEXT_LIMIT].decode("utf-8", "replace"), "cut": len(data) > TEXT_LIMIT}
+    return {"text": data[:TEXT_LIMIT].decode("utf-16" if wide else "utf-8", "replace"), "cut": len(data) > TEXT_LIMIT}
 
 
 def name_of(look_up: Callable[[int], Any], number: int) -> str:

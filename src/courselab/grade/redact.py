@@ -55,6 +55,8 @@ class Redactor:
     def learn(self, value: str | bytes) -> None:
         """Remember a secret value, so that it is found wherever else it stands."""
         text = value.decode("utf-8", "ignore") if isinstance(value, bytes) else value
+        if text.strip() in self._public:  # also with a newline behind it, as files have
+            return
         for form in (text, text.strip(), base64.b64encode(text.strip().encode()).decode(), base64.b64encode(text.encode()).decode()):
             if _LEARN_SHORTEST <= len(form) <= _LEARN_LONGEST and form not in self._public and len(self._known) < _LEARN_MOST:
                 self._known.add(form)

@@ -129,7 +129,9 @@ class Network:
         return [
             pod
             for pod in self._of("Pod")
-            if pod["metadata"]["namespace"] == service["metadata"]["namespace"] and wanted <= pod["metadata"].get("labels", {}).items()
+            if pod["metadata"]["namespace"] == service["metadata"]["namespace"]
+            and wanted <= pod["metadata"].get("labels", {}).items()
+            and pod.get("status", {}).get("phase") not in ("Failed", "Succeeded")
         ]
 
     @staticmethod

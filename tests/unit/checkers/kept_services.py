@@ -51,8 +51,8 @@ class Services(KeptLab):
         results: Obj = {
             "03.inside": inside,
             "03.outside": network.outside(int(params.public)),
-            "03.by-host": {"own": network.ask(host, "/"), "other": network.ask("somebody-else.example", "/")},
-            "03.by-path": {path: network.ask(host, path) for path in ("/cart", "/cart/items", "/bread")},
+            "03.by-host": {"own": network.ask(host, "/"), "other": network.ask(f"somebody-else.{params.namespace}.example", "/")},
+            "03.by-path": {path: network.ask(host, path) for path in ("/cart", "/cart/items", "/cart/7f3a", "/bread", "/7f3a-bread")},
             "03.secure": {**network.ask(host, "/"), **network.certificate(host, self.certificates)},
         }
         results = copy.deepcopy(results)  # answers may be one and the same

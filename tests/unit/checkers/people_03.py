@@ -90,9 +90,27 @@ def exact_beside_prefix(lab: Services) -> None:
     lab.find("Ingress", "cart")["spec"]["rules"][0]["http"]["paths"] = [{**entry, "pathType": "Exact"}, {**entry, "path": "/cart/"}]
 
 
+def only_exact(ingress: str, *paths: str) -> Change:
+    """The paths that an explanation names, and no others."""
+
+    def change(lab: Services) -> None:
+        http = lab.find("Ingress", ingress)["spec"]["rules"][0]["http"]
+        [entry] = http["paths"]
+        http["paths"] = [{**entry, "path": path, "pathType": "Exact"} for path in paths]
+
+    return change
+
+
 def cart_of_another_namespace(lab: Services) -> None:
     """An ExternalName that leads to a Service of another namespace: Traefik does not follow it unless told to."""
     field(CART, "spec", "{type: ExternalName, externalName: cart.default.svc.cluster.local, ports: [{port: 80}]}")(lab)
+
+
+def local_listener(address: str) -> Change:
+    """A program that listens on the public port, for the machine itself."""
+    return lambda lab: lab.document["nodes"]["server"]["ports"].append(
+        {"port": int(lab.params.public), "address": address, "protocol": "tcp"}
+    )
 
 
 def by_expose(name: str) -> Change:
@@ -119,6 +137,7 @@ RIGHT: list[Variant] = [
     *each("", field, FRONT, f"{ENTRY}priority", values=["'10'"]),
     *each("", field, PUBLIC, "spec/loadBalancerIP", values=["10.83.0.2"]),
     *each("", field, "Secret/shop-tls", "metadata/annotations/cert-manager.io~1certificate-name", values=["shop"]),
+    *[one("", f"kubectl port-forward at {address}", local_listener(address)) for address in ("127.0.0.1", "::1")],
     one("", "a Service of its own for the route", both(copied(SHOP, "shop-http"), path("shop", "backend/service/name", "shop-http"))),
     one("", "an Ingress for another host of the cart", copied(BASKET, "old", field("Ingress/old", "spec/rules/0/host", "cart.example"))),
 ]  # fmt: skip
@@ -129,6 +148,9 @@ WRONG: list[Variant] = [
     one("route", "everybody is sent to https", redirected),
     one("service", "endpoints by hand", endpoints_by_hand),
     one("paths", "the prefix is stripped", prefix_stripped),
+    one("paths", "some paths of the cart", only_exact("cart", "/cart", "/cart/items")),
+    one("paths", "some paths of the shop", only_exact("shop", "/", "/bread")),
+    one("route", "every host of the domain beside", copied(FRONT, "wide", field("Ingress/wide", "spec/rules/0/host", "'*.{namespace}.example'"))),
     one("paths", "an ExternalName", cart_of_another_namespace),
     one("public", "external IPs", external_ips),
     one("tls", "a short name in the subject", other_name_in_cn),

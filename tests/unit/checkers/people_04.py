@@ -160,6 +160,43 @@ def stuck(*changes: Change) -> Change:
     return change
 
 
+def in_binary_data(lab: Config) -> None:
+    """What kubectl makes of a file that is no text stands there; by hand it may be any value."""
+    held = lab.find("ConfigMap", "notice")
+    held["binaryData"] = {"notice.txt": encoded(held.pop("data")["notice.txt"])}
+
+
+def in_a_secret_too(lab: Config) -> None:
+    """A first try was a Secret of the same file: what equals it is hidden wherever it stands."""
+    value = lab.hidden(lab.params.news + "\n")
+    lab.add({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "notice"}, "data": {"notice.txt": value}})
+    lab.find("ConfigMap", "notice")["data"] = {"notice.txt": value}
+    lab.see(notice=value)
+
+
+def folders_in_folders(lab: Config) -> None:
+    """A class with a pathPattern, {{ .PVC.Namespace }}/{{ .PVC.Name }} as local-path's own instructions have it."""
+    lab.volume["spec"]["local"]["path"] = f"{STORAGE}/{lab.params.namespace}/guestbook"
+    lab.document["nodes"]["server"]["files"][STORAGE]["names"] = [lab.params.namespace]
+
+
+def plain_value(name: str, value: str) -> Change:
+    """A variable before the till's, whose value stands in the Deployment."""
+
+    def change(lab: Config) -> None:
+        hidden = lab.hidden(value.replace("{password}", lab.params.password))
+        lab.rolled_out(lambda spec: spec["containers"][0]["env"].insert(0, {"name": name, "value": hidden}))
+
+    return change
+
+
+def by_another_variable(lab: Config) -> None:
+    """Kubernetes puts another variable's value in for $(NAME)."""
+    value = lab.hidden("$(PGPASSWORD)")
+    container("env/0/name", "PGPASSWORD")(lab)
+    lab.rolled_out(lambda spec: spec["containers"][0]["env"].append({"name": "TILL_PASSWORD", "value": value}))
+
+
 RIGHT: list[Variant] = [
     one("", "as it was solved", lambda lab: None),
     one("", "names with a hash", hashed_names),
@@ -179,11 +216,17 @@ RIGHT: list[Variant] = [
         container("env", GONE), container("envFrom", "[{secretRef: {name: till}}]"))),
     one("", "the password twice", container("env", "[{name: TILL_PASSWORD, valueFrom: {secretKeyRef: {name: till, key: password}}}, {name: PGPASSWORD, valueFrom: {secretKeyRef: {name: till, key: password}}}]")),
     *each("", lambda kind: encryption(activekey=kind), values=["XSalsa20-POLY1305 secretboxkey-2026-11-28T10:00:00Z"]),
+    one("", "the notice in binaryData", in_binary_data),
+    one("", "the notice in a Secret, too", in_a_secret_too),
+    one("", "by another variable", by_another_variable),
+    one("", "folders in folders", folders_in_folders),
     one("", "an old key is still there", encryption(inactivekeys=["AES-CBC aescbckey"])),
     one("", "a class of their own", other_class("retained", "rancher.io/local-path")),
     *each("", field, CLAIM, "spec/resources/requests/storage", values=["'{size*1048576}'", "{size*1024}Ki"]),
     one("", "a hostPath volume", as_host_path),
     one("", "an old volume lies beside", released_volume_kept),
+    one("", "another shop before it", lambda lab: lab.rolled_out(
+        lambda spec: spec["containers"].insert(0, {"name": "canary", "image": "course/web:2", "args": ["-port=8081"]}))),
     one("", "a folder of the claim", mounted("/data", subPath="guests")),
     *each("", pods, "securityContext", values=["{fsGroup: 1000}"]),
     *each("", field, "Deployment/shop", "spec/strategy", values=["{type: Recreate}"]),
@@ -224,6 +267,9 @@ WRONG: list[Variant] = [
         volumes(lambda found: found["notice"]["configMap"].update(items=[{"key": "notice", "path": "notice.txt"}])))),
     one("config", "a ConfigMap that is not there, and the old pod", stuck(volumes(lambda found: found["notice"]["configMap"].update(name="notices")))),
     one("config", "not mounted any more, and the old pod", stuck(without_mount("/etc/shop"))),
+    one("secret", "left in another variable", plain_value("TIL_PASSWORD", "{password}")),
+    one("config", "the password as the notice", lambda lab: lab.see(notice=lab.hidden(lab.params.password))),
+    one("encrypted", "anew with the first key", encryption(activekey="AES-CBC aescbckey")),  # secrets-encrypt reencrypt --force --skip
     one("encrypted", "prepared", encryption(stage="prepare")),
     one("encrypted", "rotated", encryption(stage="rotate")),
     one("encrypted", "switched off", encryption(enable=False)),

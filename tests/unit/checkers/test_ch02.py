@@ -477,6 +477,19 @@ def test_wrong_answers_fail_and_are_named(solved: Solved, change: Change, task: 
         assert one.diagnosis == diagnosis
 
 
+def test_a_port_that_stands_in_a_config_map_is_not_called_missing(solved: Solved) -> None:
+    port_not_told(solved)
+    solved.container["env"] = [{"name": "WEB_PORT", "valueFrom": {"configMapKeyRef": {"name": "web", "key": "port"}}}]
+    assert judged(solved, "ready").diagnosis != "app-port"
+
+
+def test_a_cause_that_is_there_is_not_called_misnamed(solved: Solved) -> None:
+    """kustomize's commonAnnotations write it into the template, too."""
+    still_version_1(solved)
+    solved.web["spec"]["template"]["metadata"]["annotations"] = dict(solved.web["metadata"]["annotations"])
+    assert judged(solved, "history").diagnosis == ""
+
+
 def test_bare_pods_are_named(solved: Solved) -> None:
     for number in range(3):
         template = copy.deepcopy(solved.web["spec"]["template"])

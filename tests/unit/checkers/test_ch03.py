@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+import datetime
+import ssl
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import yaml
+from checkers.ch03 import certificate_of
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.unit.checkers.answers import assert_all_pass, assert_fails, each_right, each_wrong
 from tests.unit.checkers.fake_cluster import FakeCluster, Obj, objects
@@ -111,8 +119,12 @@ class Lab:
         nobody = {"status": 0, "body": "", "error": "the Service has no address"}
         self.cluster.probe("03.inside", network.through(here[0], 80, "/") if here else nobody)
         self.cluster.probe("03.outside", network.outside(int(self.params.public)))
-        self.cluster.probe("03.by-host", {"own": network.ask(host, "/"), "other": network.ask("somebody-else.example", "/")})
-        self.cluster.probe("03.by-path", {path: network.ask(host, path) for path in ("/cart", "/cart/items", "/bread")})
+        self.cluster.probe(
+            "03.by-host", {"own": network.ask(host, "/"), "other": network.ask(f"somebody-else.{self.params.namespace}.example", "/")}
+        )
+        self.cluster.probe(
+            "03.by-path", {path: network.ask(host, path) for path in ("/cart", "/cart/items", "/cart/7f3a", "/bread", "/7f3a-bread")}
+        )
         self.cluster.probe("03.secure", {**network.ask(host, "/"), **network.certificate(host, self.certificates)})
         return self.cluster.verdicts()
 
@@ -295,6 +307,11 @@ def class_named(name: str | None) -> Change:
     return lambda lab: lab["Ingress/shop"]["spec"].update(ingressClassName=name)
 
 
+def front_exact(lab: Lab) -> None:
+    """What `kubectl create ingress` makes of a rule without a star."""
+    lab.paths[0]["pathType"] = "Exact"
+
+
 def exact(lab: Lab) -> None:
     lab.paths[1]["pathType"] = "Exact"
 
@@ -365,6 +382,7 @@ WRONG: list[tuple[Change, str, str]] = [
     (cart_everywhere, "route", ""),
     (only_root, "paths", "no-path"),
     (exact, "paths", "path-exact"),
+    (front_exact, "paths", "front-exact"),
     (backend(1, "shop", "80"), "paths", "path-to-shop"),
     (backend(1, "cart", "{cart_port}"), "paths", "backend-port"),
     (dropped("Service/cart"), "paths", "cart-service-missing"),
@@ -383,6 +401,58 @@ def test_wrong_answers_fail_and_are_named(change: Change, task: str, diagnosis: 
     lab = Lab()
     change(lab)
     assert_fails(lab, task, diagnosis)
+
+
+def over_udp(lab: Lab) -> None:
+    lab["Service/shop-public"]["spec"]["ports"][0]["protocol"] = "UDP"
+
+
+def scaled_to_zero(name: str) -> Change:
+    def change(lab: Lab) -> None:
+        lab.cluster.find("Deployment", name)["spec"]["replicas"] = 0
+        lab.cluster.find("Deployment", name)["status"] = {"observedGeneration": 1}
+        lab.cluster.objects = [one for one in lab.cluster.objects if one["kind"] != "Pod" or not one["metadata"]["name"].startswith(name)]
+
+    return change
+
+
+def another_port_and_an_evicted_pod(lab: Lab) -> None:
+    lab["Service/shop"]["spec"]["ports"][0]["port"] = 81
+    ghost = copy.deepcopy(next(obj for obj in lab.cluster.objects if obj["kind"] == "Pod" and obj["metadata"]["name"].startswith("shop")))
+    ghost["metadata"].update(name="shop-evicted", uid="uid-evicted")
+    ghost["status"] = {"phase": "Failed", "reason": "Evicted"}
+    lab.cluster.objects.append(ghost)
+
+
+@pytest.mark.parametrize(
+    ("change", "task"),
+    [
+        (expired, "tls"),
+        (over_udp, "public"),
+        (another_port_and_an_evicted_pod, "service"),
+        (scaled_to_zero("shop"), "service"),
+        (scaled_to_zero("shop"), "public"),
+        (scaled_to_zero("cart"), "paths"),
+    ],
+)
+def test_no_mistake_is_named_that_is_not_the_cause(change: Change, task: str) -> None:
+    lab = Lab()
+    change(lab)
+    found = lab.verdicts()[task]
+    assert not found.passed
+    assert found.diagnosis not in {one.mark.slug for one in lab.cluster.checker.diagnoses}
+
+
+def test_a_certificate_that_cannot_be_read_breaks_nothing() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "shop")])
+    day = datetime.datetime(2026, 11, 25, tzinfo=datetime.UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, day, day + datetime.timedelta(days=9))
+    made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName("www.bakery.example")]), critical=False).sign(key, hashes.SHA256())
+    good = made.public_bytes(serialization.Encoding.PEM)
+    of_a_strange_kind = made.public_bytes(serialization.Encoding.DER).replace(b"\x82\x12www", b"\xa3\x12www")  # an X.400 address
+    assert certificate_of(good.decode())["names"] == ["www.bakery.example"]
+    assert certificate_of(ssl.DER_cert_to_PEM_cert(of_a_strange_kind))["names"] == []
 
 
 def test_a_task_that_is_wrong_leaves_the_others_alone() -> None:

@@ -7,6 +7,8 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from courselab.grade.evidence import FileState
 from tests.unit.checkers.answers import assert_all_pass, assert_fails, each_right, each_wrong
 from tests.unit.checkers.fake_cluster import FakeCluster, Obj, hidden, objects
@@ -299,6 +301,11 @@ def not_named(lab: Lab) -> None:
     lab.notice = None
 
 
+def not_even_there(lab: Lab) -> None:
+    not_named(lab)
+    lab.drop("ConfigMap/notice")
+
+
 def not_mounted(lab: Lab) -> None:
     lab.container["volumeMounts"].pop(0)
     lab.notice = None
@@ -391,6 +398,10 @@ def in_the_deployment(lab: Lab) -> None:
     lab.container["env"] = [{"name": "TILL_PASSWORD", "value": hidden(lab.params.password)}]
 
 
+def also_in_the_deployment(lab: Lab) -> None:
+    lab.container["env"].append({"name": "TIL_PASSWORD", "value": hidden(lab.params.password)})
+
+
 def in_a_config_map(lab: Lab) -> None:
     lab.container["env"] = [{"name": "TILL_PASSWORD", "valueFrom": {"configMapKeyRef": {"name": "notice", "key": "password"}}}]
 
@@ -435,6 +446,10 @@ def stage(name: str) -> Change:
 
 def switched_off(lab: Lab) -> None:
     lab.status.update(enable=False, activekey="")
+
+
+def anew_with_the_first_key(lab: Lab) -> None:
+    lab.status["activekey"] = "AES-CBC aescbckey"
 
 
 def never_configured(lab: Lab) -> None:
@@ -575,6 +590,7 @@ WRONG: list[tuple[Change, str, str]] = [
     (password(str.upper), "secret", ""),
     (password(lambda text: ""), "secret", ""),
     (in_the_deployment, "secret", "in-the-deployment"),
+    (also_in_the_deployment, "secret", "in-the-deployment"),
     (in_a_config_map, "secret", "config-map"),
     (no_variable, "secret", ""),
     (only_a_file, "secret", ""),
@@ -584,6 +600,7 @@ WRONG: list[tuple[Change, str, str]] = [
     (secret_elsewhere, "secret", "secret-missing"),
     (pods_have_the_old_password, "secret", "old-pods"),
     (stage("start"), "encrypted", "same-key"),
+    (anew_with_the_first_key, "encrypted", "same-key"),
     (stage("prepare"), "encrypted", "half-way"),
     (stage("rotate"), "encrypted", "half-way"),
     (stage("reencrypt_active"), "encrypted", "half-way"),
@@ -624,6 +641,54 @@ def test_wrong_answers_fail_and_are_named(change: Change, task: str, diagnosis: 
     lab = Lab()
     change(lab)
     assert_fails(lab, task, diagnosis)
+
+
+def other_words_by_sub_path(lab: Lab) -> None:
+    by_sub_path(lab)
+    lab["ConfigMap/notice"]["data"] = {"notice": "Open!"}
+    lab.container["volumeMounts"][0]["subPath"] = "notice"
+    lab.notice = "Open!"
+
+
+def crashing(lab: Lab) -> None:
+    lab.ready = False
+
+
+def folder_gone_and_an_old_volume(lab: Lab) -> None:
+    other_volume(lab)
+    policy("Retain")(lab)
+    folder_gone(lab)
+
+
+@pytest.mark.parametrize(
+    ("change", "task"),
+    [(not_even_there, "config"), (other_words_by_sub_path, "config"), (folder_gone_and_an_old_volume, "keep"), (crashing, "secret")],
+)
+def test_no_mistake_is_named_that_is_not_the_cause(change: Change, task: str) -> None:
+    lab = Lab()
+    change(lab)
+    found = lab.verdicts()[task]
+    assert not found.passed
+    assert found.diagnosis not in {one.mark.slug for one in lab.cluster.checker.diagnoses}
+
+
+def test_a_config_map_that_is_named_and_not_there_is_told() -> None:
+    lab = Lab()
+    lab.drop("ConfigMap/notice")
+    assert lab.verdicts()["config"].actual == "ConfigMap notice, which is not there"
+
+
+def test_an_encryption_that_is_going_on_is_waited_for() -> None:
+    lab = Lab()
+    stage("reencrypt_active")(lab)
+    assert lab.verdicts()["encrypted"].verdict.value == "waiting"
+
+
+def test_a_k3s_that_has_just_started_is_waited_for() -> None:
+    lab = Lab()
+    no_answer(lab)
+    lab.cluster.reachable = False
+    assert lab.verdicts()["encrypted"].verdict.value == "waiting"
 
 
 def test_the_password_is_in_no_verdict() -> None:

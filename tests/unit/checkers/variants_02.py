@@ -370,6 +370,7 @@ RIGHT: list[Variant] = [
     *each("", container, "image", values=["docker.io/course/web:2", "index.docker.io/course/web:2", f"course/web:2@sha256:{'a' * 64}"]),
     one("", "a sidecar behind", beside(1, SIDECAR)),
     one("", "a sidecar before", beside(0, SIDECAR)),
+    one("", "another shop before it", beside(0, {**SIDECAR, "name": "canary", "image": "course/web:1"})),
     one("", "two sidecars", beside(0, SIDECAR, {**SIDECAR, "name": "log2", "image": "nginx:1.27"})),
     *each("", pods, "initContainers", values=["[{name: wait, image: 'course/tools:1', command: [sleep, '1']}]"]),
     *each("", cpu, values=["0.{cpu}", "'0.{cpu}'", "{cpu*1000}u", "{cpu*1000000}n", "{cpu/1000}", "{cpu}.0m", "{cpu}e-3", "'{cpu}e-3'"]),

@@ -255,10 +255,11 @@ def test_the_script_on_a_real_machine(stub: Stub, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("hello\n")
     (tmp_path / "text").chmod(0o640)
     (tmp_path / "binary").write_bytes(b"\0\1")
+    (tmp_path / "of-windows").write_text("hello\n", encoding="utf-16")
     (tmp_path / "long").write_text("x" * 100_000)
     (tmp_path / "link").symlink_to("text")
     (tmp_path / "dangling").symlink_to("nowhere")
-    paths = [str(tmp_path / name) for name in ("text", "binary", "long", "link", "dangling", "none", "")]
+    paths = [str(tmp_path / name) for name in ("text", "binary", "of-windows", "long", "link", "dangling", "none", "")]
     lab_file = lab().file
     wanted = Collect(files=paths, units=["k3s"], sysctls=["kernel.ostype", "no.such", "../../etc/passwd"])
     one = Lab(
@@ -269,6 +270,7 @@ def test_the_script_on_a_real_machine(stub: Stub, tmp_path: Path) -> None:
     files = {Path(path).name: state for path, state in found.files.items()}
     assert (files["text"].text, files["text"].mode, files["text"].size, files["text"].kind) == ("hello\n", "640", 6, "file")
     assert files["binary"].text is None
+    assert files["of-windows"].text == "hello\n"
     assert (len(files["long"].text), files["long"].cut) == (65536, True)
     assert (files["link"].text, files["link"].target) == ("hello\n", "text")
     assert (files["dangling"].kind, files["dangling"].exists) == ("link", True)

@@ -77,6 +77,12 @@ def test_public_parts_stay_readable() -> None:
     assert redactor.text('MountVolume.SetUp failed for volume "c" : secret "db" not found').endswith('secret "db" not found')
 
 
+def test_what_is_public_stays_so_when_a_secret_holds_a_file_of_it() -> None:
+    redactor = Redactor("lab-key", public=["Closed on Mondays"])
+    redactor.learn_secrets([obj("Secret", "notice", data={"notice.txt": b64("Closed on Mondays\n")})])
+    assert redactor.value("Closed on Mondays\n") == "Closed on Mondays\n"
+
+
 def test_what_is_public_of_a_secret_is_kept() -> None:
     redactor = Redactor("lab-key")
     certificate = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"
