@@ -20,6 +20,7 @@ from courselab.grade import check, fact
 from courselab.grade.collect import collect
 from courselab.grade.evidence import encode
 from courselab.grade.node_facts import MARK, mark_of, merge_configs
+from courselab.grade.redact import Redactor
 from courselab.grade.redacted import is_redacted
 from courselab.grade.target import Target
 from courselab.process import Completed
@@ -290,6 +291,16 @@ def test_config_of_k3s_is_merged_as_k3s_does() -> None:
     )
     assert merged == {"token": "a", "tls-san": ["one", "two", "three"], "node-label": ["y=2"], "disable": ["traefik"]}
     assert problem.startswith("config.yaml.d/30.yaml: ")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    ["1: one", "on: yes", "a: 2026-99-99", "a: !!int x", "a: !!timestamp x", "a: &a {b: *a}", "2026-01-01: a", "? [a]\n: b", "a: {1: b}"],
+)
+def test_odd_configs_of_k3s_break_nothing(odd: str) -> None:
+    merged, _ = merge_configs({"config.yaml": odd, "config.yaml.d/10.yaml": "disable: traefik"})
+    assert merged.pop("disable") == "traefik"
+    assert all(isinstance(key, str) for key in Redactor("key").mapping(merged))
 
 
 def test_the_mark_of_a_machine_changes_with_what_it_would_say(tmp_path: Path) -> None:
