@@ -176,7 +176,9 @@ def joined_as_agent(cluster: Any, nodes: Any, machine: str) -> None:
             else f"active, and {unit.enabled or 'off'}"
         )
         fail(f"On {machine} the unit {AGENT} is {state}", expected=f"{AGENT} active and enabled", actual=state, next=look)
-    if unit.since is not None and nodes[machine].time - unit.since < STARTING_S:
+    there = cluster.find("Node", machine)
+    has_joined = there and address_of(there) == nodes[machine].address and is_ready(there)
+    if not has_joined and unit.since is not None and nodes[machine].time - unit.since < STARTING_S:
         nodes[machine].settling(f"K3s on {machine} has just started, and its node may not be there yet")
     node = cluster.get("Node", machine)
     if address_of(node) != nodes[machine].address or not is_ready(node):

@@ -410,6 +410,14 @@ def test_an_agent_that_has_just_started_is_waited_for(machine: str, task: str, s
     assert lab.verdicts()[task].verdict.value == verdict
 
 
+def test_another_mistake_is_not_waited_for_because_the_agent_has_just_started() -> None:
+    lab = Lab()
+    unit("edge2", since=990.0)(lab)
+    lab.cluster.machines["edge2"] = msgspec.structs.replace(lab.cluster.machines["edge2"], time=1000.0)
+    joined("edge2", kind="server", id="")(lab)
+    assert lab.verdicts()["bootstrap"].verdict.value == "fail"
+
+
 STARTING = "Starting k3s-agent.service - Lightweight Kubernetes..."
 REJECTED = "Node password rejected, duplicate hostname"
 OUTCOMES = [
