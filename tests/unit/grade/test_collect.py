@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -23,6 +23,7 @@ from courselab.grade.node_facts import MARK, mark_of, merge_configs
 from courselab.grade.redact import Redactor
 from courselab.grade.redacted import is_redacted
 from courselab.grade.target import Target
+from courselab.grade.testinfra_host import host_of
 from courselab.process import Completed
 from tests.unit.grade.api_stub import Stub, hang_up, refuse, serving
 from tests.unit.grade.builders import checker, lab, obj, pod, terminated, waiting
@@ -249,6 +250,14 @@ def test_facts_get_a_testinfra_host_and_one_that_breaks_harms_no_other(stub: Stu
     found = collect(target(stub, Machine(), nothing, said, broken, large, elsewhere, params={"who": "ada"})).nodes["server"]
     assert found.facts == {"said": ["from testinfra", "ada"]}
     assert found.problems == ["fact broken: ValueError: no", "fact large: ValueError: it returned more than 64 KiB"]
+
+
+def test_facts_read_what_is_no_utf_8() -> None:
+    class Utf16(Machine):
+        def run(self, argv: Sequence[str], *, input: bytes | None = None, timeout_s: float, user: str = "root") -> Completed:
+            return Completed(tuple(argv), 0, "kind: Config".encode("utf-16"), b"")
+
+    assert "k" in host_of(cast("Any", Utf16())).run("cat laptop.yaml").stdout
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="machines run Linux")
