@@ -213,7 +213,8 @@ def own_cluster(nodes: Any, machine: str) -> str | None:
 def other_cluster(nodes: Any, machine: str) -> str | None:
     """Says it if a machine's token is of another cluster than the server's."""
     ca, own = nodes[machine].fact("join")["ca"], nodes["server"].fact("tokens")["ca"]
-    if not (ca and own and ca != own) and not said(nodes, machine, "token CA hash does not match"):
+    was_told = said(nodes, machine, "token CA hash does not match") and not said(nodes, machine, UP)
+    if not (ca and own and ca != own) and not was_told:
         return None
     return f"The token on {machine} is of another cluster: the hash in it is not that of this server's authority, so the agent does not trust the server."
 
@@ -223,7 +224,10 @@ def wrong_address(nodes: Any, machine: str) -> str | None:
     asked = nodes[machine].fact("join")["server"]
     host, port = re.sub(r"^https?://", "", asked).partition("/")[0].partition(":")[::2]
     own = {nodes["server"].address, "server"}
-    if not asked or (host in own and port == "6443" and asked.startswith("https://")):
+    if not asked or (host in own and port == "6443" and asked.startswith("https://")) or said(nodes, machine, UP):
+        return None
+    is_name = re.search("[a-z]", host) and host not in {*own, "localhost"}
+    if is_name and not said(nodes, machine, "no such host"):  # a name of one's own may be as good
         return None
     if host in own:
         return f"K3s on {machine} asks {asked}. The server listens at https on port 6443."

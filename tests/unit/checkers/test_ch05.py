@@ -410,6 +410,22 @@ def test_an_agent_that_has_just_started_is_waited_for(machine: str, task: str, s
     assert lab.verdicts()[task].verdict.value == verdict
 
 
+@pytest.mark.parametrize(
+    ("change", "diagnosis"),
+    [
+        (says("edge1", UNAUTHORIZED), "wrong-password"),
+        (says("edge1", "dial tcp: lookup k3s.home: no such host"), "wrong-address"),
+        (renamed("edge1"), "other-name"),
+    ],
+)
+def test_a_name_of_one_s_own_is_blamed_only_if_nobody_has_it(change: Change, diagnosis: str) -> None:
+    lab = Lab()
+    change(lab)
+    lab.cluster.objects = [obj for obj in lab.cluster.objects if (obj["kind"], obj["metadata"]["name"]) != ("Node", "edge1")]
+    joined("edge1", server="https://k3s.home:6443")(lab)
+    assert lab.verdicts()["agent"].diagnosis == diagnosis
+
+
 def test_another_mistake_is_not_waited_for_because_the_agent_has_just_started() -> None:
     lab = Lab()
     unit("edge2", since=990.0)(lab)
@@ -424,6 +440,7 @@ OUTCOMES = [
     ([REJECTED, STARTING, "level=info msg=joining"], "no-end"),
     ([STARTING, REJECTED, 'level=info msg="k3s agent is up and running"'], "no-end"),
     ([STARTING, REJECTED], "name-taken"),
+    ([STARTING, MISMATCH, 'level=info msg="k3s agent is up and running"'], "no-end"),
     ([STARTING, UNAUTHORIZED, 'level=info msg="Starting k3s agent (stand-in)"'], "no-end"),
 ]
 
