@@ -24,7 +24,12 @@ NODES = ["get", "nodes", "--output=name", "--request-timeout=10s"]
 
 PATIENCE_S = 15  # a small board takes seconds to start kubectl
 TIMED_OUT = 124  # of timeout(1)
+STARTING_S = 30  # K3s that became active less than this ago may still be making its node and its certificate what it was told
+INSTALLING_S = 90  # and may not have installed all that it brings: Traefik comes by a Job
+AT_MOST = 64 * 1024  # of a kubeconfig
 STRANGER = re.compile("unknown authority|Unauthorized|must be logged in")
+# What a kubeconfig's user may keep in a file of this machine, and the key that holds it itself.
+USER_FILES = {"client-certificate": "client-certificate-data", "client-key": "client-key-data", "tokenFile": "token"}
 EARLIER = "The file is of a cluster that was here before: since then K3s was installed anew, and has another authority."
 
 Obj = dict[str, Any]
@@ -78,23 +83,30 @@ def certificate_names(host: Any) -> list[str]:
 @fact("laptop", on="server")
 def laptop_kubeconfig(host: Any) -> Obj:
     """What is public of laptop.yaml: the server it names, and how it makes sure of it."""
-    return kubeconfig_parts(host.run(f"cat {LAPTOP} 2>/dev/null").stdout)
+    return kubeconfig_parts(host.run(f"head --bytes={AT_MOST} {LAPTOP} 2>/dev/null").stdout)
 
 
 def kubeconfig_parts(text: str) -> Obj:
-    """The current context's server, and how its authority is given: embedded, file, none or insecure; `problem` if it cannot be read."""
+    """The current context's server, how its authority is given (embedded, file, none or insecure), and what of its user is in `files`.
+
+    `problem` if it cannot be read.
+    """
     import yaml
 
-    nothing: Obj = {"server": "", "authority": "none", "problem": ""}
+    nothing: Obj = {"server": "", "authority": "none", "files": [], "problem": ""}
     try:
         config = yaml.safe_load(text)
-        named = {kind: {one["name"]: one[kind[:-1]] for one in config.get(kind) or []} for kind in ("contexts", "clusters")}
-        cluster = named["clusters"][named["contexts"][config["current-context"]]["cluster"]]
-        server = str(cluster.get("server", ""))
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as broken:
-        return {**nothing, "problem": f"{type(broken).__name__}: {str(broken).splitlines()[0][:80]}" if text.strip() else ""}
+        named = {kind: {one["name"]: one.get(kind[:-1]) for one in config.get(kind) or []} for kind in ("contexts", "clusters", "users")}
+        context = named["contexts"][config["current-context"]]
+        cluster, user = named["clusters"][context["cluster"]], named["users"].get(context.get("user")) or {}
+        server = str(cluster.get("server", ""))[:300]
+        files = [key for key, instead in USER_FILES.items() if user.get(key) and not user.get(instead)]
+    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as broken:
+        why = (str(broken).splitlines() or [""])[0][:80]
+        return {**nothing, "problem": f"{type(broken).__name__}: {why}" if text.strip() else ""}
     ways = {"insecure-skip-tls-verify": "insecure", "certificate-authority-data": "embedded", "certificate-authority": "file"}
-    return {**nothing, "server": server, "authority": next((way for key, way in ways.items() if cluster.get(key)), "none")}
+    authority = next((way for key, way in ways.items() if cluster.get(key)), "none")
+    return {**nothing, "server": server, "authority": authority, "files": files}
 
 
 @probe("01.student", effect="observe", deadline_s=40)
@@ -109,7 +121,7 @@ def as_student(lab: Any) -> Obj:
 def as_laptop(lab: Any, nodes: Any) -> Obj:
     """Ask with laptop.yaml, through the machine's address; a name in it is looked for in the certificate, not in DNS."""
     address, found = nodes["server"].address, nodes["server"].fact("laptop")
-    host = urlsplit(found["server"]).hostname or ""
+    host = address_in(found["server"])[1]
     by_name = [f"--server=https://{address}:6443", f"--tls-server-name={host}"] if re.search("[a-z]", host) else []
     return asked(lab, [K3S, "kubectl", f"--kubeconfig={LAPTOP}", *by_name, *NODES])
 
@@ -118,7 +130,7 @@ def asked(lab: Any, argv: list[str]) -> Obj:
     """How a command of student's ended; one that waits for somebody who is not there is no trouble of ours."""
     done = lab.run("server", ["/usr/bin/timeout", f"{PATIENCE_S}", *argv], timeout_s=PATIENCE_S + 5, user="student")
     error = f"no answer within {PATIENCE_S} s" if done.code == TIMED_OUT else (done.error_text.splitlines() or [""])[-1]
-    return {"code": done.code, "said": done.text[:300], "error": error[:300]}
+    return {"code": done.code, "said": done.text[-300:], "error": error[:300]}  # a login shell may greet before
 
 
 # Reading --------------------------------------------------------------------------------------------------------------------
@@ -159,6 +171,26 @@ def changed_since_start(nodes: Any) -> bool:
     return since is not None and any(file.exists and file.modified > since for file in files)
 
 
+def just_started(nodes: Any, within_s: float) -> bool:
+    """Whether K3s became active less than this ago."""
+    since = nodes["server"].unit("k3s").since
+    return since is not None and nodes["server"].time - since < within_s
+
+
+def has_just_read(nodes: Any) -> bool:
+    """Whether K3s has just started, with its configuration as it is now."""
+    return just_started(nodes, STARTING_S) and not changed_since_start(nodes)
+
+
+def address_in(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port of a URL; empty if it is none, as with two ports."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname or "", parts.port
+    except ValueError:
+        return "", "", None
+
+
 def good_for(name: str, names: list[str]) -> bool:
     """Whether a certificate with these names is one for this name; a star stands for the first part (RFC 9525)."""
     star = "*." + name.partition(".")[2]
@@ -186,9 +218,11 @@ def install(cluster: Any, nodes: Any) -> None:
     wanted, found = server.fact("wanted"), server.fact("version")
     if number(wanted) and number(found) != number(wanted):
         fail(f"K3s {number(found) or 'of no version'} is installed", expected=wanted, actual=found or "no k3s", next="k3s --version")
-    if unit.active != "active" or not unit.enabled.startswith("enabled"):
+    if unit.active != "active" or unit.enabled != "enabled":  # enabled-runtime lasts until the next start of the machine
         state = unit.active if unit.active != "active" else f"active, and {unit.enabled or 'not enabled'}"
         fail(f"The unit k3s is {state}", expected="active and enabled", actual=state, next="systemctl status k3s")
+    if just_started(nodes, STARTING_S):
+        server.settling("K3s has just started, and its node may not be there yet")
     node = cluster.get("Node", "server")
     if not is_ready(node):
         fail("Node server is not Ready", expected="Ready", actual="not Ready", about=node, next="kubectl describe node server")
@@ -197,7 +231,7 @@ def install(cluster: Any, nodes: Any) -> None:
 @diagnose("01.install", "not-enabled")
 def not_enabled(nodes: Any) -> str | None:
     unit = nodes["server"].unit("k3s")
-    if unit.load == "not-found" or unit.enabled.startswith("enabled"):
+    if unit.load == "not-found" or unit.enabled == "enabled":
         return None
     return f"The unit k3s is {unit.enabled or 'not enabled'}: after the next start of the machine there would be no cluster."
 
@@ -212,7 +246,8 @@ def config_invalid(nodes: Any) -> str | None:
 def ends_at_once(nodes: Any) -> str | None:
     unit = nodes["server"].unit("k3s")
     said = [line for line in unit.log if re.search(r"level=(?:fatal|error)|flag provided but not defined|known|invalid|Error:", line)]
-    if unit.active in ("active", "inactive") or not said:
+    has_ended = unit.restarts > 0 or unit.sub == "auto-restart" or unit.active == "failed"  # while it starts it says errors that pass
+    if unit.active in ("active", "inactive") or not has_ended or not said:
         return None
     return f"K3s ends as soon as it is started, and says: {said[-1][:200]}"
 
@@ -229,8 +264,10 @@ def stopped(nodes: Any) -> str | None:
 
 @diagnose("01.install", "agent")
 def installed_as_agent(nodes: Any) -> str | None:
-    unit = nodes["server"].unit("k3s-agent")
-    return "K3s was installed as an agent: K3S_URL was set, and there is no server to join." if unit.load != "not-found" else None
+    server, agent = (nodes["server"].unit(name) for name in ("k3s", "k3s-agent"))
+    if server.load != "not-found" or agent.load == "not-found":
+        return None
+    return "K3s was installed as an agent: K3S_URL was set, and there is no server to join."
 
 
 @diagnose("01.install", "other-version")
@@ -266,6 +303,8 @@ def configured(cluster: Any, nodes: Any, params: Any) -> None:
             path=CONFIG,
             next=f"sudo cat {CONFIG}",
         )
+    if has_just_read(nodes):
+        nodes["server"].settling("K3s has just started, and may not have given its node the label yet")
     expect(cluster.get("Node", "server"), next="kubectl get node server --show-labels").matches(
         {"metadata": {"labels": {LABEL: params.word}}}
     )
@@ -325,6 +364,8 @@ def kubectl_only(cluster: Any, nodes: Any, params: Any) -> str | None:
 @check("01.name", needs=["01.install"])
 def named(nodes: Any, params: Any) -> None:
     found = nodes["server"].fact("names")
+    if params.name in listed(nodes, "tls-san") and has_just_read(nodes):
+        nodes["server"].settling("K3s has just started, and may not have renewed its certificate yet")
     if not good_for(params.name, found):
         fail(
             f"The certificate on port 6443 is not for {params.name}",
@@ -431,9 +472,9 @@ def laptop(nodes: Any, probes: Any, params: Any) -> None:
         fail("There is no ~/work/laptop.yaml", expected="a kubeconfig", actual="no file", path=LAPTOP, next="ls ~/work")
     if not found["server"]:
         fail("~/work/laptop.yaml is no kubeconfig with a server", expected="a server", actual=found["problem"] or "none", path=LAPTOP)
-    parts = urlsplit(found["server"])
+    scheme, leads_to, port = address_in(found["server"])
     own = {nodes["server"].address, params.name}
-    if parts.scheme != "https" or parts.hostname not in own or parts.port != 6443:
+    if scheme != "https" or leads_to not in own or port != 6443:
         expected = " or ".join(f"https://{host}:6443" for host in sorted(own))
         fail("~/work/laptop.yaml leads somewhere else", expected=expected, actual=found["server"], path="clusters[].cluster.server")
     if found["authority"] != "embedded":
@@ -443,6 +484,14 @@ def laptop(nodes: Any, probes: Any, params: Any) -> None:
             actual=found["authority"],
             path="clusters[].cluster",
         )
+    if files := found.get("files"):
+        fail(
+            f"{files[0]} in the file is a path on this machine, where the laptop finds nothing",
+            expected=USER_FILES[files[0]],
+            actual=files[0],
+            path="users[].user",
+            next="kubectl config view --kubeconfig ~/work/laptop.yaml",
+        )
     answer = probes["01.laptop"]
     if answer["code"] or "node/" not in answer["said"]:
         fail("kubectl does not get through with ~/work/laptop.yaml", expected="the node", actual=answer["error"] or "nothing", path=LAPTOP)
@@ -451,7 +500,7 @@ def laptop(nodes: Any, probes: Any, params: Any) -> None:
 @diagnose("01.laptop", "loopback")
 def loopback(nodes: Any) -> str | None:
     server = nodes["server"].fact("laptop")["server"]
-    if urlsplit(server).hostname not in HERE:
+    if address_in(server)[1] not in HERE:
         return None
     return f"{server} means: this very computer. On the laptop there is no cluster."
 
@@ -472,8 +521,8 @@ def authority_in_a_file(nodes: Any) -> str | None:
 
 @diagnose("01.laptop", "port")
 def other_port(nodes: Any, params: Any) -> str | None:
-    parts = urlsplit(nodes["server"].fact("laptop")["server"])
-    if parts.hostname not in {nodes["server"].address, params.name} or (parts.scheme == "https" and parts.port == 6443):
+    scheme, host, port = address_in(nodes["server"].fact("laptop")["server"])
+    if host not in {nodes["server"].address, params.name} or (scheme == "https" and port == 6443):
         return None
     return "The API server listens at https on port 6443."
 
@@ -485,7 +534,7 @@ def laptop_of_earlier_cluster(probes: Any) -> str | None:
 
 @diagnose("01.laptop", "not-in-the-certificate")
 def not_in_the_certificate(nodes: Any, probes: Any) -> str | None:
-    host = urlsplit(nodes["server"].fact("laptop")["server"]).hostname or ""
+    host = address_in(nodes["server"].fact("laptop")["server"])[1]
     if "x509" not in probes["01.laptop"]["error"] or host in nodes["server"].fact("names"):
         return None
     return f"The certificate is not for {host}: kubectl does not believe it. See the task before."
@@ -495,10 +544,18 @@ def not_in_the_certificate(nodes: Any, probes: Any) -> str | None:
 
 
 @check("01.addons", needs=["01.install"], reads=["Deployment", "ReplicaSet", "Pod"])
-def addons(cluster: Any) -> None:
+def addons(cluster: Any, nodes: Any) -> None:
     for name in PACKAGED:
+        if not cluster.find("Deployment", name, namespace="kube-system") and still_installing(nodes, cluster):
+            nodes["server"].settling("K3s has just started, and may not have installed all that it brings yet")
         found = cluster.get("Deployment", name, namespace="kube-system")
         expect(found, next="kubectl get pods --namespace=kube-system").matches({"status": {"availableReplicas": at_least(1)}})
+
+
+def still_installing(nodes: Any, cluster: Any) -> bool:
+    """Whether what is missing may come by itself: K3s has just started, and was not told to leave anything away."""
+    never = disabled(nodes, cluster) or skipped(nodes) or no_helm_controller(nodes, cluster)
+    return just_started(nodes, INSTALLING_S) and not never
 
 
 @diagnose("01.addons", "disabled")
@@ -531,6 +588,8 @@ def scaled_to_nothing(cluster: Any) -> str | None:
 
 
 @diagnose("01.addons", "deleted")
-def deleted(cluster: Any) -> str | None:
+def deleted(nodes: Any, cluster: Any) -> str | None:
+    if still_installing(nodes, cluster):
+        return None
     missing = [name for name in PACKAGED if not cluster.find("Deployment", name, namespace="kube-system")]
     return f"Deployment {missing[0]} is not there (any more). K3s applies its manifests again when it starts." if missing else None

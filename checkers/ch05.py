@@ -16,10 +16,12 @@ AGENTS = ("edge1", "edge2")
 AGENT, SERVER = "k3s-agent", "k3s"
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 UNIT = f"/etc/systemd/system/{AGENT}.service"
-CONFIGS = "/etc/rancher/k3s/config.yaml /etc/rancher/k3s/config.yaml.d/*.yaml"
+CONFIGS = "/etc/rancher/k3s/config.yaml /etc/rancher/k3s/config.yaml.d/*.yaml /etc/rancher/k3s/config.yaml.d/*.yml"
+READ_CONFIGS = f"sed --separate '$a ---' {CONFIGS} 2>/dev/null"  # each a document of its own, however its last line ends
 SERVER_TOKEN = "/var/lib/rancher/k3s/server/token"  # noqa: S105 a path
 FULL = re.compile(r"K10([0-9a-f]{64})::(.+)")
 BOOTSTRAP = re.compile(r"([a-z0-9]{6})\.[a-z0-9]{16}")
+STARTING_S = 30  # an agent that was started less than this ago may not be a node yet
 SLACK_S = 120  # a token is made a moment after its time is worked out
 TOOLS = "course/tools"
 TRIES = 4
@@ -36,7 +38,7 @@ def join_settings(host: Any) -> Obj:
     """Which server K3s on this machine asks, and what kind of token it shows. The file beats the environment, the command line both."""
     unit = printed(host, f"systemctl cat {AGENT} 2>/dev/null || cat {UNIT} 2>/dev/null")  # with what `systemctl edit` has put beside it
     environment = environment_of(unit, lambda path: printed(host, f"cat {shlex.quote(path)} 2>/dev/null"))
-    configured = yaml_of(printed(host, f"cat {CONFIGS} 2>/dev/null"))
+    configured = yaml_of(printed(host, READ_CONFIGS))
     flags = flags_of(unit)
     server = flags.get("server") or configured.get("server") or environment.get("K3S_URL") or ""
     token = flags.get("token") or configured.get("token") or environment.get("K3S_TOKEN") or ""
@@ -106,7 +108,7 @@ def yaml_of(text: str) -> Obj:
     try:
         for document in yaml.safe_load_all(text):
             found |= document if isinstance(document, dict) else {}
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, AttributeError, RecursionError):  # of 2026-99-99 PyYAML makes a ValueError
         return {}
     return found
 
@@ -117,9 +119,10 @@ def flags_of(unit: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for word, behind in itertools.pairwise([*words, ""]):
         name, equals, value = word.partition("=")
-        long = {"-s": "--server", "-t": "--token"}.get(name, name)
-        if long in ("--server", "--token", "--token-file"):
-            found[long.removeprefix("--")] = value if equals else behind
+        flag = name.lstrip("-")  # K3s takes one dash or two
+        long = {"s": "server", "t": "token"}.get(flag, flag)
+        if word.startswith("-") and long in ("server", "token", "token-file"):
+            found[long] = value if equals else behind
     return found
 
 
@@ -173,6 +176,10 @@ def joined_as_agent(cluster: Any, nodes: Any, machine: str) -> None:
             else f"active, and {unit.enabled or 'off'}"
         )
         fail(f"On {machine} the unit {AGENT} is {state}", expected=f"{AGENT} active and enabled", actual=state, next=look)
+    there = cluster.find("Node", machine)
+    has_joined = there and address_of(there) == nodes[machine].address and is_ready(there)
+    if not has_joined and unit.since is not None and nodes[machine].time - unit.since < STARTING_S:
+        nodes[machine].settling(f"K3s on {machine} has just started, and its node may not be there yet")
     node = cluster.get("Node", machine)
     if address_of(node) != nodes[machine].address or not is_ready(node):
         fail(
@@ -187,6 +194,14 @@ def joined_as_agent(cluster: Any, nodes: Any, machine: str) -> None:
         fail(f"Node {machine} is control plane", expected="an agent", actual="a server", about=node, next="kubectl get nodes")
 
 
+def not_enabled(nodes: Any, machine: str) -> str | None:
+    """Says it if the agent runs, and would not after the next start of its machine."""
+    unit = nodes[machine].unit(AGENT)
+    if unit.active != "active" or unit.enabled == "enabled":
+        return None
+    return f"The unit {AGENT} runs on {machine}, and is {unit.enabled or 'not enabled'}: after the next start of the machine it would not."
+
+
 def own_cluster(nodes: Any, machine: str) -> str | None:
     """Says it if K3s is a server on a machine that should be an agent."""
     unit = nodes[machine].unit(SERVER)
@@ -198,7 +213,8 @@ def own_cluster(nodes: Any, machine: str) -> str | None:
 def other_cluster(nodes: Any, machine: str) -> str | None:
     """Says it if a machine's token is of another cluster than the server's."""
     ca, own = nodes[machine].fact("join")["ca"], nodes["server"].fact("tokens")["ca"]
-    if not (ca and own and ca != own) and not said(nodes, machine, "token CA hash does not match"):
+    was_told = said(nodes, machine, "token CA hash does not match") and not said(nodes, machine, UP)
+    if not (ca and own and ca != own) and not was_told:
         return None
     return f"The token on {machine} is of another cluster: the hash in it is not that of this server's authority, so the agent does not trust the server."
 
@@ -208,7 +224,10 @@ def wrong_address(nodes: Any, machine: str) -> str | None:
     asked = nodes[machine].fact("join")["server"]
     host, port = re.sub(r"^https?://", "", asked).partition("/")[0].partition(":")[::2]
     own = {nodes["server"].address, "server"}
-    if not asked or (host in own and port == "6443" and asked.startswith("https://")):
+    if not asked or (host in own and port == "6443" and asked.startswith("https://")) or said(nodes, machine, UP):
+        return None
+    is_name = re.search("[a-z]", host) and host not in {*own, "localhost"}
+    if is_name and not said(nodes, machine, "no such host"):  # a name of one's own may be as good
         return None
     if host in own:
         return f"K3s on {machine} asks {asked}. The server listens at https on port 6443."
@@ -235,6 +254,11 @@ def name_taken(nodes: Any, machine: str) -> str | None:
 @check("05.agent", reads=["Node"], settled=False)
 def agent(cluster: Any, nodes: Any) -> None:
     joined_as_agent(cluster, nodes, AGENTS[0])
+
+
+@diagnose("05.agent", "not-enabled")
+def agent_not_enabled(nodes: Any) -> str | None:
+    return not_enabled(nodes, AGENTS[0])
 
 
 @diagnose("05.agent", "own-cluster")
@@ -337,19 +361,30 @@ def bootstrap(cluster: Any, nodes: Any, params: Any) -> None:
             next="sudo k3s token list",
         )
     full_token(nodes, AGENTS[1])
-    ends = nodes["server"].fact("tokens")["bootstrap"].get(found["id"])
-    if ends is None:
-        return  # it has ended, or was taken away after its work: nobody can use it any more
-    made = cluster.get("Secret", f"bootstrap-token-{found['id']}", namespace="kube-system")["metadata"].get("creationTimestamp")
-    seconds = seconds_of(ends) - seconds_of(made)
-    if not seconds_of(ends) or seconds > int(params.hours) * 3600 + SLACK_S:
-        lasts = f"{seconds / 3600:.1f} hours" if seconds_of(ends) else "for ever"
+    seconds = good_for_s(cluster, nodes, found["id"])
+    if seconds > int(params.hours) * 3600 + SLACK_S:
+        lasts = f"{seconds / 3600:.1f} hours" if seconds < FOR_EVER else "for ever"
         fail(
-            f"The bootstrap token {found['id']} is good {'for ' if seconds_of(ends) else ''}{lasts}",
+            f"The bootstrap token {found['id']} is good {'for ' if seconds < FOR_EVER else ''}{lasts}",
             expected=f"{params.hours} hours at most",
             actual=lasts,
             next="sudo k3s token list",
         )
+
+
+FOR_EVER = float("inf")
+
+
+def good_for_s(cluster: Any, nodes: Any, token: str) -> float:
+    """For how many seconds a bootstrap token was made; 0 if it has ended, or was taken away after its work: nobody can use it any more."""
+    ends = nodes["server"].fact("tokens")["bootstrap"].get(token)
+    secret = cluster.find("Secret", f"bootstrap-token-{token}", namespace="kube-system")
+    if secret is None:
+        return 0.0
+    if ends is None:  # K3s has not told, or not yet
+        nodes["server"].settling(f"`k3s token list` does not name {token}, and its Secret is there")
+        fail(f"Nobody knows when the token {token} ends", expected="an end", actual="not told", about=secret, next="sudo k3s token list")
+    return seconds_of(ends) - seconds_of(secret["metadata"].get("creationTimestamp")) if seconds_of(ends) else FOR_EVER
 
 
 def seconds_of(time: Any) -> float:
@@ -358,6 +393,11 @@ def seconds_of(time: Any) -> float:
         return datetime.fromisoformat(str(time)).timestamp()
     except ValueError:
         return 0.0
+
+
+@diagnose("05.bootstrap", "not-enabled")
+def bootstrap_not_enabled(nodes: Any) -> str | None:
+    return not_enabled(nodes, AGENTS[1])
 
 
 @diagnose("05.bootstrap", "name-taken")
@@ -415,10 +455,10 @@ def token_without_end(nodes: Any) -> str | None:
 
 
 @diagnose("05.bootstrap", "ends-late")
-def token_ends_late(nodes: Any, params: Any) -> str | None:
+def token_ends_late(cluster: Any, nodes: Any, params: Any) -> str | None:
     found = nodes[AGENTS[1]].fact("join")
     ends = nodes["server"].fact("tokens")["bootstrap"].get(found["id"])
-    if not ends:
+    if not ends or good_for_s(cluster, nodes, found["id"]) <= int(params.hours) * 3600 + SLACK_S:
         return None
     return f"Token {found['id']} ends at {ends}. Without --ttl it is good for 24 hours; the task asks for {params.hours} at most."
 
@@ -506,6 +546,9 @@ def overlay(cluster: Any, probes: Any, params: Any) -> None:
         )
     pod = cluster.get("Pod", "visitor", namespace=params.namespace)
     expect(pod, next="kubectl describe pod visitor").matches({"spec": {"nodeName": AGENTS[0]}})
+    if not any(image(TOOLS).test(one) for one in images_of(pod)):
+        actual = ", ".join(images_of(pod))
+        fail(f"The visitor runs {actual}", expected=f"{TOOLS}:1", actual=actual, path="spec.containers[].image", about=pod)
     if pod["spec"].get("hostNetwork"):
         fail(
             "The visitor is not in the network of pods", expected="no hostNetwork", actual="hostNetwork", path="spec.hostNetwork", about=pod
@@ -520,6 +563,11 @@ def overlay(cluster: Any, probes: Any, params: Any) -> None:
             about=[pod, service],
             next="kubectl exec visitor -- curl http://shop/",
         )
+
+
+def images_of(pod: Obj) -> list[str]:
+    """The images of a pod's containers."""
+    return [one.get("image", "") for one in pod["spec"]["containers"]]
 
 
 @diagnose("05.overlay", "other-namespace")
@@ -560,7 +608,7 @@ def shop_elsewhere(cluster: Any, params: Any) -> str | None:
 @diagnose("05.overlay", "no-tools")
 def visitor_without_tools(cluster: Any, params: Any) -> str | None:
     pod = cluster.find("Pod", "visitor", namespace=params.namespace)
-    images = [one.get("image", "") for one in pod["spec"]["containers"]] if pod else []
+    images = images_of(pod) if pod else []
     if not images or any(image(TOOLS).test(one) for one in images):
         return None
-    return f"The visitor runs {images[0]}, which has no curl. The course's image with tools is {TOOLS}:1."
+    return f"The visitor runs {images[0]}. The course's image with tools, curl among them, is {TOOLS}:1."

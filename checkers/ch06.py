@@ -17,6 +17,7 @@ NODE_ROLE = "node-role.kubernetes.io/"
 LB = "svccontroller.k3s.cattle.io"
 ENABLE_LB = f"{LB}/enablelb"
 SYSTEMCTL = "/usr/bin/systemctl"
+STARTING_S = 30  # K3s that became active less than this ago may not have given its node all labels yet
 RESTLESS_S = 20  # a unit that was started again by itself less than this ago may end again
 NOTICED_S = 60  # K3s notices a lost node within this time in this lab, also on a busy computer
 
@@ -143,6 +144,9 @@ def node_labels(cluster: Any, nodes: Any, params: Any) -> None:
     for name, site in sites(params).items():
         node = cluster.get("Node", name)
         works(nodes[name], node)
+        missing = {f"{key}={value}" for key, value in (("tier", "edge"), ("site", site)) if labels(node).get(key) != value}
+        if missing and missing <= set(own_labels(nodes, name)) and has_just_read(nodes[name]):
+            nodes[name].settling(f"K3s on {name} has just started, and may not have given its node the labels yet")
         expect(node, next=look).at("metadata.labels").matches({"tier": "edge", "site": site})
     expect(cluster.get("Node", "server"), next=look).at("metadata.labels").matches({"tier": ABSENT, "site": ABSENT})
 
@@ -173,6 +177,18 @@ def configured(nodes: Any, machine: str, key: str) -> list[str]:
     """A list of K3s's configuration on a machine: ["tier=edge"]."""
     value = nodes[machine].k3s.config.get(key) or []
     return [str(one) for one in (value if isinstance(value, list) else [value])]
+
+
+def own_labels(nodes: Any, machine: str) -> list[str]:
+    """The labels that K3s on a machine gives its node."""
+    return [part.strip() for one in configured(nodes, machine, "node-label") for part in one.split(",")]
+
+
+def has_just_read(machine: Any) -> bool:
+    """Whether K3s on a machine has just started, with its configuration as it is now."""
+    since = machine.unit("k3s-agent").since
+    read = since is not None and all(file.modified <= since for file in machine.k3s.config_files.values())
+    return read and machine.time - since < STARTING_S
 
 
 @diagnose("06.labels", "node-role-in-config")
@@ -216,7 +232,7 @@ def label_config_not_read(cluster: Any, nodes: Any) -> str | None:
         there = labels(cluster.get("Node", name))
         missing = [
             one
-            for one in configured(nodes, name, "node-label")
+            for one in own_labels(nodes, name)
             if one.partition("=")[0] in ("tier", "site") and there.get(one.partition("=")[0]) != one.partition("=")[2]
         ]
         if missing:
@@ -243,6 +259,7 @@ def label_differs(cluster: Any, params: Any) -> str | None:
 @check("06.taint", reads=["Node"], settled=False)
 def node_taint(cluster: Any, params: Any) -> None:
     wanted = own_taint(params)
+    cluster.get("Node", EDGES[0])  # a node that is not there has no taint to miss
     for node in cluster.list("Node"):
         name, found = node["metadata"]["name"], taints(node)
         here = [one for one in found if one.get("key") == KEY]
@@ -435,24 +452,36 @@ def collector(cluster: Any, params: Any) -> None:
             about=[*(pod for pod in live_pods(cluster, found) if not is_ready(pod)), found],
             next="kubectl get pods -o wide",
         )
-    by_label(found)
+    also_later(cluster, found)
 
 
-def by_label(workload: Obj) -> None:
-    """Fail if the nodes are listed by their names: a node that is added would be forgotten."""
-    spec = template_spec(workload)
-    affinity = ((spec.get("affinity") or {}).get("nodeAffinity") or {}).get("requiredDuringSchedulingIgnoredDuringExecution") or {}
-    terms = affinity.get("nodeSelectorTerms") or []
-    found = [one for term in terms for part in ("matchExpressions", "matchFields") for one in term.get(part) or []]
-    listed = [one for one in found if one.get("key") in (HOSTNAME, "metadata.name", "site") and one.get("operator") == "In"]
-    if listed:
-        fail(
-            f"The template lists nodes by {listed[0]['key']}: one that is added later would get no pod",
-            expected="nodes of the tier edge, whichever they are",
-            actual=f"{listed[0]['key']} in {', '.join(listed[0].get('values') or [])}",
-            path="spec.template.spec.affinity",
-            about=workload,
-        )
+def also_later(cluster: Any, workload: Obj) -> None:
+    """Fail unless a node of the tier that is added later would get a pod, too."""
+    if requires(template_spec(workload), edge_node_to_come(cluster)):
+        return
+    fail(
+        "The template asks for more than the tier: an edge node that is added later would get no pod",
+        expected="nodes of the tier edge, whichever they are",
+        actual=what_is_required(template_spec(workload)),
+        path="spec.template.spec",
+        about=workload,
+    )
+
+
+def edge_node_to_come(cluster: Any) -> Obj:
+    """A node of the tier edge with a name and at a site of its own, and what all nodes have in common beside that."""
+    common = set.intersection(*(set(labels(node).items()) for node in cluster.list("Node")))
+    own = {"tier": "edge", "site": "elsewhere", HOSTNAME: "edge3"}
+    return {"metadata": {"name": "edge3", "labels": {**dict(common), **own}}, "spec": {}}
+
+
+def what_is_required(spec: Obj) -> str:
+    """A template's rules about nodes, in one line."""
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    terms = (affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}).get("nodeSelectorTerms") or []
+    rules = [one for term in terms for part in ("matchExpressions", "matchFields") for one in term.get(part) or []]
+    said = [f"{one.get('key')} {one.get('operator')} {', '.join(one.get('values') or [])}".strip() for one in rules]
+    return "; ".join([*(f"{key}={value}" for key, value in (spec.get("nodeSelector") or {}).items()), *said]) or "nothing"
 
 
 HOSTNAME = "kubernetes.io/hostname"
@@ -711,7 +740,8 @@ def door(cluster: Any, probes: Any, params: Any) -> None:
     for machine, answer in answers.items():
         if machine != params.door and answer["status"]:
             actual = str(answer["status"])
-            fail(f"Port {params.public} is open on {machine}", expected="no answer", actual=actual, about=found, next=look)
+            about = [found, *cluster.list("Pod", namespace="kube-system", labels=of_the_api, dying=True)]  # one that ends may answer still
+            fail(f"Port {params.public} is open on {machine}", expected="no answer", actual=actual, about=about, next=look)
     own = answers[params.door]
     if own["status"] != 200 or own["body"].splitlines()[:1] != [params.greeting]:
         cluster.endpoints_of(found)  # while pods are replaced, a request may meet none of them

@@ -141,10 +141,13 @@ class _Judge:
             message = f"There are too many objects of kind {kinds} to look at them all. Delete those you do not need, then check again."
             return self._judged(check, outcome, VerdictName.ERROR, message=message, trouble=Trouble.UNREACHABLE)
         if outcome.record.cut and not isinstance(outcome.failure, ClusterDown):
-            titles = ", ".join(sorted(outcome.record.cut))
-            message = f"{titles} is too large to be looked at whole. Make it smaller, then check again."
-            return self._judged(check, outcome, VerdictName.ERROR, message=message, trouble=Trouble.UNREACHABLE)
+            return self._too_large(check, outcome)
         return self._failed(check, outcome, outcome.failure)
+
+    def _too_large(self, check: CheckFunction, outcome: _Outcome) -> Judged:
+        titles = ", ".join(sorted(outcome.record.cut))
+        message = f"{titles} is too large to be looked at whole. Make it smaller, then check again."
+        return self._judged(check, outcome, VerdictName.ERROR, message=message, trouble=Trouble.UNREACHABLE)
 
     def _passed(self, check: CheckFunction, outcome: _Outcome) -> Judged:
         """A pass, unless an object on which it stands is about to become another."""
@@ -217,6 +220,8 @@ class _Judge:
             return self._judged(check, outcome, VerdictName.BLOCKED, message=error.why)
         if isinstance(error, NotCollected):
             return self._judged(check, outcome, VerdictName.ERROR, message=str(error), trouble=Trouble.UNREACHABLE)
+        if outcome.record.cut and isinstance(error, LookupError):  # what the check reads without asking may be in the part that is gone
+            return self._too_large(check, outcome)
         report = bugs.write_bug(self._bug_folder, check.mark.id, error, self._evidence) if self._bug_folder else None
         where = f" A report is in {report}." if report else ""
         message = f"The check itself broke, this is not your fault: {bugs.in_one_line(error, self._checker.path)}.{where}"

@@ -189,10 +189,12 @@ def merge_configs(files: Mapping[str, str]) -> tuple[dict[str, Any], str]:
 
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     for path, content in files.items():
-        try:
-            part: Any = yaml.load(content, Loader=loader)  # noqa: S506 a safe loader
-        except (yaml.YAMLError, RecursionError) as broken:
-            problem = f"{path}: {str(broken).splitlines()[0]}"
+        try:  # by JSON, so that keys are texts and nothing goes round in circles
+            part: Any = json.loads(json.dumps(yaml.load(content, Loader=loader), default=str))  # noqa: S506 a safe loader
+        except (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError) as broken:  # of 2026-99-99 PyYAML makes a ValueError
+            # Only YAML's own complaints quote no value: it may be a secret.
+            why = str(broken).splitlines()[0] if isinstance(broken, yaml.YAMLError) else type(broken).__name__
+            problem = f"{path}: {why}"
             continue
         for key, value in table({"": part}, "").items():
             if key.endswith("+"):

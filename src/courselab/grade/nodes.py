@@ -196,10 +196,10 @@ class File:
 
         try:
             return yaml.load(self.text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 a safe loader
-        except yaml.YAMLError as broken:
+        except (yaml.YAMLError, ValueError, AttributeError, RecursionError) as broken:  # of 2026-99-99 PyYAML makes a ValueError
             mark = getattr(broken, "problem_mark", None)
             line = f" line {mark.line + 1}" if mark else ""
-            raise Failure(f"{self.path}{line} is not valid YAML", expected="YAML", actual=str(broken).splitlines()[0]) from broken
+            raise Failure(f"{self.path}{line} is not valid YAML", expected="YAML", actual=(str(broken).splitlines() or [""])[0]) from broken
 
     def json(self) -> Any:
         """The content as JSON. The check fails if it is none."""

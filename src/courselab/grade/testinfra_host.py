@@ -30,6 +30,10 @@ class MachineBackend(BaseBackend):
         done = self._machine.run([*_ENVIRONMENT, "/bin/sh", "-c", line], timeout_s=COMMAND_DEADLINE_S)
         return self.result(done.code, self.encode(line), done.stdout, done.stderr)
 
+    def decode(self, data: bytes) -> str:
+        """What a command printed as text; a student's files may hold anything, UTF-16 of an editor on Windows for one."""
+        return data.decode("utf-8", "replace")
+
 
 def host_of(machine: Machine) -> Host:
     """A testinfra Host for a machine. Each command costs a round trip: batch what you can."""

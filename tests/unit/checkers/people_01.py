@@ -90,7 +90,6 @@ RIGHT: list[Variant] = [
     one("", "as it was solved", lambda lab: None),
     # install
     one("", "started by hand", unit(restarts=0, enabled="enabled")),
-    one("", "enabled for now", unit(enabled="enabled-runtime")),
     one("", "restarted many times before it worked", unit(restarts=7)),
     one("", "a worker, too", lambda lab: lab.node["metadata"]["labels"].update({"node-role.kubernetes.io/worker": "worker"})),
     one("", "cordoned", lambda lab: lab.node["spec"].update(unschedulable=True)),
@@ -135,6 +134,7 @@ WRONG: list[Variant] = [
     one("install", "an older version", fact("version", "k3s version v1.21.3+k3s1 (1d1f220f)")),
     one("install", "not enabled", unit(enabled="disabled")),
     one("install", "masked", unit(enabled="masked")),
+    one("install", "enabled until the next start of the machine", unit(enabled="enabled-runtime")),  # systemctl enable --runtime
     one("install config name student laptop addons", "not started", stopped),
     one("install config name student laptop addons", "a flag that is not known",
         failing_to_start('level=fatal msg="flag provided but not defined: -tls-sans"')),  # k3s-io/k3s#9978
@@ -190,6 +190,10 @@ WRONG: list[Variant] = [
     one("laptop", "K3s's other port", server_at("https://ADDRESS:6444")),
     one("laptop", "without TLS", server_at("http://ADDRESS:6443")),
     one("laptop", "no scheme", server_at("ADDRESS:6443")),
+    one("laptop", "the port twice", server_at("https://ADDRESS:6443:6443")),  # sed s/127.0.0.1/ADDRESS:6443/
+    one("laptop", "no such port", server_at("https://ADDRESS:644333")),
+    one("laptop", "half an address", laptop(server="https://[::1")),
+    one("laptop", "the key in a file of this machine", fact("laptop", "{server: 'https://{name}:6443', authority: embedded, files: [client-key], problem: ''}")),
     one("laptop", "not verified", server_at("https://ADDRESS:6443", authority="insecure")),
     one("laptop", "the authority in a file", server_at("https://ADDRESS:6443", authority="file")),
     one("laptop", "no authority", server_at("https://ADDRESS:6443", authority="none")),

@@ -103,6 +103,7 @@ WRONG: list[Variant] = [
         "[{key: '{device}', value: device, effect: NoSchedule}]", "[{key: Device, value: {device}, effect: NoSchedule}]",
         "[{key: device, value: {device}true, effect: NoSchedule}]",
     ]),
+    one("taint labels", "the node was deleted", lambda lab: lab.all("Node").remove(lab.find("Node", "edge1"))),
     one("taint", "on the server too", taints("server", "[{key: device, value: {device}, effect: NoSchedule}]")),
     *[one("sensor", f"sensor tolerates {text}", both(spec("sensor", "tolerations", text), unplaced("sensor"))) for text in [
         "[]", "[{key: device, operator: Equal, value: {device}, effect: NoExecute}]", "[{key: device, operator: Equal, value: 'true', effect: NoSchedule}]",
@@ -121,6 +122,8 @@ WRONG: list[Variant] = [
         lab.find("Node", name)["spec"].update(unschedulable=True) for name in ("server", "edge2")])),
     one("sensor", "one too many", count("sensor", 4)),
     one("collector", "by names", by_affinity("collector", "kubernetes.io/hostname", "In", "[edge1, edge2]")),
+    one("collector", "by a label of one's own", both(
+        label("edge1", "role", "collector"), label("edge2", "role", "collector"), spec("collector", "nodeSelector", "{role: collector}"))),
     one("collector", "by sites", by_affinity("collector", "site", "In", "[{site_a}, {site_b}]")),
     one("collector", "the device only", both(spec("collector", "nodeSelector", "{site: {site_a}}"), one_pod_only("collector", "edge1"))),
     one("collector", "no toleration", both(spec("collector", "tolerations", GONE), one_pod_only("collector", "edge2"))),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -116,10 +117,6 @@ def a_given_binary(lab: Lab) -> None:
     lab.facts["wanted"] = "v0-given"
 
 
-def enabled_for_this_boot_too(lab: Lab) -> None:
-    lab.unit = msgspec.structs.replace(RUNS, enabled="enabled-runtime")
-
-
 def in_the_folder(lab: Lab) -> None:
     """config.yaml.d is read, too; there need be no config.yaml."""
     lab.files[CONFIG] = FileState(exists=False)
@@ -180,7 +177,6 @@ def more_replicas(lab: Lab) -> None:
 RIGHT = [
     a_stand_in_s_version,
     a_given_binary,
-    enabled_for_this_boot_too,
     in_the_folder,
     a_single_value,
     with_commas,
@@ -221,6 +217,22 @@ def crashing(lab: Lab) -> None:
 def agent_instead(lab: Lab) -> None:
     lab.unit, lab.agent = UnitState(), msgspec.structs.replace(RUNS, active="activating")
     lab.cluster.reachable = False
+
+
+def other_version_after_an_agent(lab: Lab) -> None:
+    """The agent of a first try is still installed, and has nothing to do with it."""
+    lab.agent = msgspec.structs.replace(RUNS, active="inactive", enabled="disabled")
+    lab.facts["version"] = "k3s version v1.37.1+k3s1"
+
+
+def not_up_yet(lab: Lab) -> None:
+    """K3s says errors while it starts, and has not ended."""
+    lab.unit = msgspec.structs.replace(RUNS, active="activating", sub="start", log=['level=error msg="Sending HTTP 503 response"'])
+    lab.cluster.reachable = False
+
+
+def laptop_with_a_key_elsewhere(lab: Lab) -> None:
+    lab.facts["laptop"]["files"] = ["client-key"]
 
 
 def broken_yaml(lab: Lab) -> None:
@@ -354,10 +366,12 @@ def scaled(lab: Lab) -> None:
 NO_FILE = FileState(exists=False)
 WRONG: list[tuple[Change, str, str]] = [
     (unit(enabled="disabled"), "install", "not-enabled"),
+    (unit(enabled="enabled-runtime"), "install", "not-enabled"),
     (unit(active="inactive", sub="dead"), "install", "stopped"),
     (crashing, "install", "ends-at-once"),
     (broken_yaml, "install", "config-invalid"),
     (agent_instead, "install", "agent"),
+    (other_version_after_an_agent, "install", "other-version"),
     (version("k3s version v1.37.1+k3s1 (99aabbcc)"), "install", "other-version"),
     (version("k3s version v1.36.4+k3s1"), "install", "other-version"),
     (node(status={"conditions": [{"type": "Ready", "status": "False"}]}), "install", ""),
@@ -395,6 +409,8 @@ WRONG: list[tuple[Change, str, str]] = [
     (laptop(server="https://10.83.0.2"), "laptop", "port"),
     (laptop(server="http://10.83.0.2:6443"), "laptop", "port"),
     (laptop(server="10.83.0.2:6443"), "laptop", ""),
+    (laptop(server="https://10.83.0.2:6443:6443"), "laptop", ""),
+    (laptop_with_a_key_elsewhere, "laptop", ""),
     (laptop(server="", problem="KeyError: 'current-context'"), "laptop", ""),
     (laptop(authority="insecure"), "laptop", "insecure"),
     (laptop(authority="file"), "laptop", "authority-in-a-file"),
@@ -413,6 +429,43 @@ def test_wrong_answers_fail_and_are_named(change: Change, task: str, diagnosis: 
     lab = Lab()
     change(lab)
     assert_fails(lab, task, diagnosis)
+
+
+# On its way -----------------------------------------------------------------------------------------------------------------
+
+
+def no_node(lab: Lab) -> None:
+    lab.cluster.objects.remove(lab.node)
+
+
+@pytest.mark.parametrize(
+    ("change", "task"), [(no_node, "install"), (unlabelled, "config"), (unnamed, "name"), (without("traefik"), "addons")]
+)
+@pytest.mark.parametrize(("since", "verdict"), [(990.0, "waiting"), (100.0, "fail")])
+def test_what_k3s_does_after_its_start_is_waited_for(change: Change, task: str, since: float, verdict: str) -> None:
+    lab = Lab()
+    lab.unit = msgspec.structs.replace(RUNS, since=since)
+    change(lab)
+    assert lab.verdicts()[task].verdict.value == verdict
+
+
+@pytest.mark.parametrize(
+    ("change", "task"),
+    [(label_not_read, "config"), (name_not_read, "name"), (traefik_disabled, "addons"), (traefik_disabled_by_flag, "addons")],
+)
+def test_what_will_not_come_by_itself_is_not_waited_for(change: Change, task: str) -> None:
+    lab = Lab()
+    lab.unit = msgspec.structs.replace(RUNS, since=980.0)
+    change(lab)
+    lab.files[CONFIG] = msgspec.structs.replace(lab.files[CONFIG], modified=990.0)
+    assert lab.verdicts()[task].verdict.value == "fail"
+
+
+def test_k3s_that_is_still_starting_has_not_ended() -> None:
+    lab = Lab()
+    not_up_yet(lab)
+    install = lab.verdicts()["install"]
+    assert (install.verdict.value, install.diagnosis) == ("waiting", "")
 
 
 @pytest.mark.parametrize(
@@ -454,9 +507,32 @@ users: [{name: default, user: {client-key-data: c2VjcmV0}}]
         ("just words", "", "none"),
         ("a: [broken", "", "none"),
         ("contexts: 7\ncurrent-context: x\n", "", "none"),
+        (KUBECONFIG.replace("CLUSTER", "{server: 2026-99-99}"), "", "none"),
+        (KUBECONFIG.replace("CLUSTER", "null"), "", "none"),
+        (KUBECONFIG.replace("default", "[]").replace("CLUSTER", "{}"), "", "none"),
     ],
 )
 def test_only_what_is_public_of_a_kubeconfig_is_read(text: str, server: str, authority: str) -> None:
     found = CHECKER.kubeconfig_parts(text)
     assert (found["server"], found["authority"]) == (server, authority)
     assert "c2VjcmV0" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("user", "files"),
+    [
+        ("{client-certificate: a.crt, client-key: a.key}", ["client-certificate", "client-key"]),
+        ("{client-certificate: a.crt, client-certificate-data: eA==, client-key-data: eA==}", []),
+        ("{tokenFile: /run/token}", ["tokenFile"]),
+        ("{token: eA==, tokenFile: /run/token}", []),
+        ("null", []),
+    ],
+)
+def test_what_a_kubeconfig_s_user_keeps_in_files_is_read(user: str, files: list[str]) -> None:
+    text = KUBECONFIG.replace("CLUSTER", "{server: x}").replace("{client-key-data: c2VjcmV0}", user)
+    assert CHECKER.kubeconfig_parts(text)["files"] == files
+
+
+def test_a_greeting_longer_than_what_is_kept_does_not_hide_the_answer() -> None:
+    answer = SimpleNamespace(code=0, text=f"{'Welcome! ' * 100}\nnode/server\n", error_text="")
+    assert "node/server" in CHECKER.as_student(SimpleNamespace(run=lambda *_, **__: answer))["shell"]["said"]

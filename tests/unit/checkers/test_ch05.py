@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -129,6 +131,11 @@ def a_token_for_exactly_these_hours(lab: Lab) -> None:
     lab.tokens["bootstrap"] = {"abc123": f"2026-11-28T{10 + int(lab.params.hours)}:00:01Z"}
 
 
+def a_token_that_was_just_deleted(lab: Lab) -> None:
+    """K3s's list still had it."""
+    lab.cluster.remove("Secret")
+
+
 def more_bootstrap_tokens(lab: Lab) -> None:
     lab.tokens["bootstrap"]["zzzzzz"] = "<never>"
 
@@ -181,6 +188,7 @@ RIGHT = [
     both_by_bootstrap_token,
     a_token_that_has_ended,
     a_token_for_exactly_these_hours,
+    a_token_that_was_just_deleted,
     more_bootstrap_tokens,
     the_server_by_name,
     a_role_by_label,
@@ -305,6 +313,17 @@ def without_tools(lab: Lab) -> None:
     lab.answer = {"code": 127, "body": "", "error": 'exec: "curl": executable file not found in $PATH'}
 
 
+def disabled_with_a_name_of_ones_own(lab: Lab) -> None:
+    """The server's name is in /etc/hosts, and the agent has found it."""
+    unit("edge1", enabled="disabled")(lab)
+    joined("edge1", server="https://k3s.home:6443")(lab)
+
+
+def no_list_of_tokens(lab: Lab) -> None:
+    """`k3s token list` said nothing; what the token is like nobody knows."""
+    lab.tokens["bootstrap"] = {}
+
+
 def shop_on(place: str) -> Change:
     return lambda lab: setattr(lab, "shop_on", place)
 
@@ -313,7 +332,9 @@ UNAUTHORIZED = "Waiting to retrieve agent configuration; server is not ready: ht
 MISMATCH = "token CA hash does not match the Cluster CA certificate hash: 00 != ab"
 WRONG: list[tuple[Change, str, str]] = [
     (unit("edge1", active="inactive", sub="dead"), "agent", ""),
-    (unit("edge1", enabled="disabled"), "agent", ""),
+    (unit("edge1", enabled="disabled"), "agent", "not-enabled"),
+    (disabled_with_a_name_of_ones_own, "agent", "not-enabled"),
+    (unit("edge2", enabled="disabled"), "bootstrap", "not-enabled"),
     (gone("edge1"), "agent", ""),
     (not_ready("edge1"), "agent", ""),
     (control_plane("edge1"), "agent", ""),
@@ -344,7 +365,7 @@ WRONG: list[tuple[Change, str, str]] = [
     (joined("edge2", kind="none", id=""), "bootstrap", ""),
     (ends("<never>"), "bootstrap", "no-end"),
     (ends("2026-11-29T10:00:00Z"), "bootstrap", "ends-late"),
-    (not_ready("edge2"), "bootstrap", ""),
+    (no_list_of_tokens, "bootstrap", ""),
     (extra_node, "cluster", "left-over"),
     (joined_twice, "cluster", "left-over"),
     (same_address, "cluster", ""),
@@ -355,6 +376,7 @@ WRONG: list[tuple[Change, str, str]] = [
     (visitor_moved, "overlay", "other-namespace"),
     (visitor_spec(hostNetwork=True), "overlay", "host-network"),
     (without_tools, "overlay", "no-tools"),
+    (visitor_spec(containers=[{"name": "tools", "image": "curlimages/curl"}]), "overlay", "no-tools"),
     (answers(code=6, body="", error="curl: (6) Could not resolve host: shop"), "overlay", ""),
     (answers(code=28, body="", error="curl: (28) Connection timed out"), "overlay", ""),
     (answers(body="404 page not found\n"), "overlay", ""),
@@ -370,12 +392,55 @@ def test_wrong_answers_fail_and_are_named(change: Change, task: str, diagnosis: 
     assert_fails(lab, task, diagnosis)
 
 
+def test_a_good_token_is_no_cause_of_something_else() -> None:
+    lab = Lab()
+    not_ready("edge2")(lab)
+    bootstrap = lab.verdicts()["bootstrap"]
+    assert bootstrap.verdict.value != "pass"
+    assert bootstrap.diagnosis != "ends-late"
+
+
+@pytest.mark.parametrize(("machine", "task"), [("edge1", "agent"), ("edge2", "bootstrap")])
+@pytest.mark.parametrize(("since", "verdict"), [(990.0, "waiting"), (0.5, "fail")])
+def test_an_agent_that_has_just_started_is_waited_for(machine: str, task: str, since: float, verdict: str) -> None:
+    lab = Lab()
+    gone(machine)(lab)
+    unit(machine, since=since)(lab)
+    lab.cluster.machines[machine] = msgspec.structs.replace(lab.cluster.machines[machine], time=1000.0)
+    assert lab.verdicts()[task].verdict.value == verdict
+
+
+@pytest.mark.parametrize(
+    ("change", "diagnosis"),
+    [
+        (says("edge1", UNAUTHORIZED), "wrong-password"),
+        (says("edge1", "dial tcp: lookup k3s.home: no such host"), "wrong-address"),
+        (renamed("edge1"), "other-name"),
+    ],
+)
+def test_a_name_of_one_s_own_is_blamed_only_if_nobody_has_it(change: Change, diagnosis: str) -> None:
+    lab = Lab()
+    change(lab)
+    lab.cluster.objects = [obj for obj in lab.cluster.objects if (obj["kind"], obj["metadata"]["name"]) != ("Node", "edge1")]
+    joined("edge1", server="https://k3s.home:6443")(lab)
+    assert lab.verdicts()["agent"].diagnosis == diagnosis
+
+
+def test_another_mistake_is_not_waited_for_because_the_agent_has_just_started() -> None:
+    lab = Lab()
+    unit("edge2", since=990.0)(lab)
+    lab.cluster.machines["edge2"] = msgspec.structs.replace(lab.cluster.machines["edge2"], time=1000.0)
+    joined("edge2", kind="server", id="")(lab)
+    assert lab.verdicts()["bootstrap"].verdict.value == "fail"
+
+
 STARTING = "Starting k3s-agent.service - Lightweight Kubernetes..."
 REJECTED = "Node password rejected, duplicate hostname"
 OUTCOMES = [
     ([REJECTED, STARTING, "level=info msg=joining"], "no-end"),
     ([STARTING, REJECTED, 'level=info msg="k3s agent is up and running"'], "no-end"),
     ([STARTING, REJECTED], "name-taken"),
+    ([STARTING, MISMATCH, 'level=info msg="k3s agent is up and running"'], "no-end"),
     ([STARTING, UNAUTHORIZED, 'level=info msg="Starting k3s agent (stand-in)"'], "no-end"),
 ]
 
@@ -443,6 +508,7 @@ INSTALLED = f"{FILES}ExecStart=/usr/local/bin/k3s \\\n    agent \\\n"
             ("https://c:6443", "bootstrap", "abc123", CA),
         ),
         ({UNIT: f"ExecStart=/usr/local/bin/k3s agent -s https://c:6443 -t {FULL}"}, ("https://c:6443", "server", "", CA)),
+        ({UNIT: f"ExecStart=/usr/local/bin/k3s agent -server https://c:6443 -token={FULL}"}, ("https://c:6443", "server", "", CA)),
         (
             {UNIT: INSTALLED, DROP_IN: f'# Don\'t ask\n[Service]\nEnvironment=K3S_URL=https://d:6443 "K3S_TOKEN={FULL}"\n'},
             ("https://d:6443", "server", "", CA),
@@ -459,12 +525,28 @@ INSTALLED = f"{FILES}ExecStart=/usr/local/bin/k3s \\\n    agent \\\n"
         ({UNIT: INSTALLED, CONFIG: f"---\ntoken: old\n---\ntoken: {FULL}\n"}, ("", "server", "", CA)),
         ({UNIT: "ExecStart=/usr/local/bin/k3s agent 'broken", CONFIG: "a: [broken"}, ("", "none", "", "")),
         ({CONFIG: "just words\n"}, ("", "none", "", "")),
+        ({CONFIG: "a: 2026-99-99\n"}, ("", "none", "", "")),
     ],
 )
 def test_what_an_agent_was_told_is_read_from_wherever_it_stands(files: dict[str, str], expected: tuple[str, str, str, str]) -> None:
     found = CHECKER.join_settings(Host(files))
     assert (found["server"], found["kind"], found["id"], found["ca"]) == expected
     assert "secret" not in str(found)
+
+
+def test_configuration_files_are_read_one_by_one(tmp_path: Path) -> None:
+    """One without an end of its last line runs not into the next, and one in braces stands beside others."""
+    for name, text in (
+        ("config.yaml", "server: https://a:6443"),
+        ("config.yaml.d/10.yaml", "{with-node-id: true}"),
+        ("config.yaml.d/20.yml", "token: x"),
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    command = CHECKER.READ_CONFIGS.replace("/etc/rancher/k3s", str(tmp_path))
+    printed = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False).stdout
+    assert CHECKER.yaml_of(printed) == {"server": "https://a:6443", "with-node-id": True, "token": "x"}
 
 
 def test_the_server_s_tokens_are_read_without_what_is_secret() -> None:

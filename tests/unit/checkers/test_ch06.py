@@ -675,6 +675,39 @@ def test_wrong_answers_fail_and_are_named(change: Change, task: str, diagnosis: 
     assert_fails(lab, task, diagnosis)
 
 
+def has_just_started(lab: Lab, **config: Any) -> None:
+    """K3s on edge1, with this configuration."""
+    lab.configure("edge1", **config)
+    lab.machine("edge1", time=1000.0, units={"k3s-agent": UnitState(load="loaded", active="active", sub="running", since=990.0)})
+
+
+def test_labels_that_k3s_is_about_to_give_are_waited_for() -> None:
+    lab = Lab()
+    has_just_started(lab, node_label=f"tier=edge,site={lab.labels('edge1').pop('site')}")
+    assert lab.verdicts()["labels"].verdict.value == "waiting"
+
+
+def test_a_wrong_label_is_not_waited_for_and_good_ones_between_commas_are_not_blamed() -> None:
+    lab = Lab()
+    has_just_started(lab, node_label=f"tier=edge,site={lab.params.site_a}")
+    del lab.labels("edge2")["site"]
+    found = lab.verdicts()["labels"]
+    assert (found.verdict.value, found.diagnosis) == ("fail", "")
+
+
+def test_a_port_is_open_for_as_long_as_its_keeper_takes_to_end() -> None:
+    lab = Lab()
+    lab.doors |= {"edge1"}
+    lab.verdicts()
+    evidence = lab.cluster.evidence()
+    keeper = next(
+        pod for pod in evidence.cluster.kinds["Pod"].items if pod["spec"].get("nodeName") == "edge1" and "svclb" in pod["metadata"]["name"]
+    )
+    keeper["metadata"]["deletionTimestamp"] = "2026-11-28T10:00:00Z"
+    door = next(one for one in judge(lab.cluster.checker, evidence) if one.id == "06.door")
+    assert (door.verdict.value, door.waits_for) == ("waiting", f"Pod {keeper['metadata']['name']} is being deleted")
+
+
 def test_a_machine_that_does_not_answer_is_no_mistake_of_the_student() -> None:
     lab = Lab()
     lab.cluster.machines["edge1"] = NodeState(reachable=False, why="It is off.")

@@ -17,7 +17,7 @@ from courselab.grade.collect import collect
 from courselab.grade.evidence import Evidence, encode
 from courselab.grade.judge import judge
 from courselab.grade.target import Target
-from courselab.grade.verdict import Judged, VerdictName
+from courselab.grade.verdict import Judged, Trouble, VerdictName
 from courselab.process import Completed
 from tests.unit.grade.api_stub import Stub, serving
 from tests.unit.grade.builders import checker, lab, obj, pod
@@ -113,6 +113,20 @@ def end_of_text(cluster: Any) -> None:
 @check("02.deploy", reads=["ConfigMap"])
 def other_text(cluster: Any) -> None:
     expect(cluster.get("ConfigMap", "small", namespace="shop")).matches({"data": {"a": "2"}})
+
+
+@check("02.deploy", reads=["Deployment"])
+def what_every_object_has(cluster: Any) -> None:
+    assert cluster.get("Deployment", "big", namespace="shop")["spec"]["replicas"] == 1
+
+
+def test_a_part_that_every_object_has_and_that_is_gone_is_no_mistake_of_the_check(stub: Stub) -> None:
+    big = obj("Deployment", "big", namespace="shop", spec={"replicas": 1})
+    big["metadata"]["annotations"] = {f"key-{place}": "x" * 80 for place in range(3_000)}
+    stub.add(big)
+    one = judge(checker(what_every_object_has), collected(stub, None, what_every_object_has))[0]
+    assert (one.verdict, one.trouble) == (VerdictName.ERROR, Trouble.UNREACHABLE)
+    assert "Deployment big is too large" in one.message
 
 
 @pytest.mark.parametrize("data", FIVE_MIB.values(), ids=FIVE_MIB)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -20,8 +20,10 @@ from courselab.grade import check, fact
 from courselab.grade.collect import collect
 from courselab.grade.evidence import encode
 from courselab.grade.node_facts import MARK, mark_of, merge_configs
+from courselab.grade.redact import Redactor
 from courselab.grade.redacted import is_redacted
 from courselab.grade.target import Target
+from courselab.grade.testinfra_host import host_of
 from courselab.process import Completed
 from tests.unit.grade.api_stub import Stub, hang_up, refuse, serving
 from tests.unit.grade.builders import checker, lab, obj, pod, terminated, waiting
@@ -250,6 +252,14 @@ def test_facts_get_a_testinfra_host_and_one_that_breaks_harms_no_other(stub: Stu
     assert found.problems == ["fact broken: ValueError: no", "fact large: ValueError: it returned more than 64 KiB"]
 
 
+def test_facts_read_what_is_no_utf_8() -> None:
+    class Utf16(Machine):
+        def run(self, argv: Sequence[str], *, input: bytes | None = None, timeout_s: float, user: str = "root") -> Completed:
+            return Completed(tuple(argv), 0, "kind: Config".encode("utf-16"), b"")
+
+    assert "k" in host_of(cast("Any", Utf16())).run("cat laptop.yaml").stdout
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="machines run Linux")
 def test_the_script_on_a_real_machine(stub: Stub, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("hello\n")
@@ -292,6 +302,16 @@ def test_config_of_k3s_is_merged_as_k3s_does() -> None:
     )
     assert merged == {"token": "a", "tls-san": ["one", "two", "three"], "node-label": ["y=2"], "disable": ["traefik"]}
     assert problem.startswith("config.yaml.d/30.yaml: ")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    ["1: one", "on: yes", "a: 2026-99-99", "a: !!int x", "a: !!timestamp x", "a: &a {b: *a}", "2026-01-01: a", "? [a]\n: b", "a: {1: b}"],
+)
+def test_odd_configs_of_k3s_break_nothing(odd: str) -> None:
+    merged, _ = merge_configs({"config.yaml": odd, "config.yaml.d/10.yaml": "disable: traefik"})
+    assert merged.pop("disable") == "traefik"
+    assert all(isinstance(key, str) for key in Redactor("key").mapping(merged))
 
 
 def test_the_mark_of_a_machine_changes_with_what_it_would_say(tmp_path: Path) -> None:

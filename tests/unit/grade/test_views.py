@@ -131,6 +131,7 @@ SERVER = machine_state(
     files={
         "/etc/app.conf": FileState(exists=True, kind="file", text="a: 1\n\n b: 2 \n", mode="600", owner="root"),
         "/etc/bad.yaml": FileState(exists=True, kind="file", text="a: [1"),
+        "/etc/date.yaml": FileState(exists=True, kind="file", text="a: 2026-99-99"),
         "/etc/folder": FileState(exists=True, kind="folder", names=["x"]),
         "/etc/none": FileState(exists=False),
         "/var/lib/rancher/k3s/server/token": FileState(exists=True, kind="file", text=redact("x", "k")),
@@ -168,6 +169,8 @@ def test_what_a_file_cannot_be_read_as() -> None:
     for path, say in (("/etc/none", "There is no file"), ("/etc/folder", "it is a folder"), ("/etc/bad.yaml", "line 2 is not valid YAML")):
         with pytest.raises(Failure, match=say):
             server.file(path).yaml()
+    with pytest.raises(Failure, match="not valid YAML"):
+        server.file("/etc/date.yaml").yaml()
     with pytest.raises(Failure, match="not valid JSON"):
         server.file("/etc/bad.yaml").json()
 

@@ -366,6 +366,8 @@ def test_nodes() -> None:
     cordoned = node()
     cordoned["spec"]["unschedulable"] = True
     only(explain(world(cordoned), cordoned), "node-cordoned")
+    cordoned["status"]["conditions"][0].update(status="False")
+    only(explain(world(cordoned), cordoned), "node-not-ready", terminal=False)
 
 
 def test_jobs() -> None:

@@ -10,14 +10,15 @@ _PRESSURES = {"MemoryPressure": "memory", "DiskPressure": "disk space", "PIDPres
 
 
 def node(walk: Walk, obj: Obj) -> None:
-    """Its conditions, and whether it is cordoned."""
-    name = name_of(obj)
+    """Its conditions, and whether it is cordoned where nothing else ails it."""
+    name, ready = name_of(obj), True
     for condition in rows(obj, "status", "conditions"):
         kind, status = text(condition, "type"), text(condition, "status")
         if kind == "Ready" and status != "True":
+            ready = False
             reason = text(condition, "reason") if status == "False" else "Unknown"
             walk.signal("node", reason, text(condition, "message"), name=name)
         elif kind in _PRESSURES and status == "True":
             walk.signal("node", "Pressure", what=_PRESSURES[kind], name=name)
-    if dig(obj, "spec", "unschedulable"):
+    if ready and dig(obj, "spec", "unschedulable"):  # it makes no node unready
         walk.signal("node", "Cordoned", name=name)
