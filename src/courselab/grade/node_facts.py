@@ -191,10 +191,12 @@ def merge_configs(files: Mapping[str, str]) -> tuple[dict[str, Any], str]:
     for path, content in files.items():
         try:
             part: Any = yaml.load(content, Loader=loader)  # noqa: S506 a safe loader
-        except (yaml.YAMLError, RecursionError) as broken:
-            problem = f"{path}: {str(broken).splitlines()[0]}"
+        except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as broken:  # 2026-13-45, !!bool x, !!timestamp x
+            problem = f"{path}: {next(iter(str(broken).splitlines()), '')}"
             continue
         for key, value in table({"": part}, "").items():
+            if not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance] YAML takes numbers and nothing as keys
+                continue
             if key.endswith("+"):
                 merged[key[:-1]] = [*_as_list(merged.get(key[:-1])), *_as_list(value)]
             else:
