@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -195,7 +196,16 @@ def traefik_by_object(lab: Lab) -> None:
 
 def traefik_of_ones_own(lab: Lab) -> None:
     lab.remove(lab.config)
+    lab.files.remove(f"{MANIFESTS}traefik.yaml")
+    lab.files.append(f"{MANIFESTS}my-traefik.yaml")
     lab.traefik_chart["metadata"]["annotations"] = {OWNER: "my-traefik"}
+    lab.traefik_chart["spec"]["valuesContent"] = "logs: {access: {enabled: true}}"
+
+
+def traefik_with_a_skip_file(lab: Lab) -> None:
+    """kubectl edit, and K3s is told to leave its own file alone."""
+    packaged_file(lab)
+    lab.files.append(f"{MANIFESTS}traefik.yaml.skip")
 
 
 def disabled_with_commas(lab: Lab) -> None:
@@ -225,7 +235,7 @@ def till_skip_left(lab: Lab) -> None:
     [
         in_a_folder, as_json, another_file_beside_it, chart_in_another_namespace, chart_content, own_repository, values_by_set,
         values_as_object, values_in_a_config, values_in_a_secret, traefik_by_argument, traefik_by_environment, traefik_by_object,
-        traefik_of_ones_own, disabled_with_commas, disabled_by_flag, more_disabled, till_addon_left, till_skip_left,
+        traefik_of_ones_own, traefik_with_a_skip_file, disabled_with_commas, disabled_by_flag, more_disabled, till_addon_left, till_skip_left,
     ],
 )  # fmt: skip
 def test_other_ways_are_right_too(lab: Lab, way: Callable[[Lab], None]) -> None:
@@ -420,6 +430,30 @@ def packaged_file(lab: Lab) -> None:
     lab.traefik_chart["spec"]["valuesContent"] = "logs: {access: {enabled: true}}"
 
 
+def copied_packaged_file(lab: Lab) -> None:
+    """K3s's own file, which is applied after it at the next start, is still there."""
+    traefik_of_ones_own(lab)
+    lab.files.append(f"{MANIFESTS}traefik.yaml")
+
+
+def list_mended_and_not_read(lab: Lab) -> None:
+    lab.node_args("server", "--disable", "metrics-server")
+
+
+def chart_without_a_spec(lab: Lab) -> None:
+    no_chart(lab)
+    lab.chart = lab.helm_chart(lab.params.release)
+    del lab.chart["spec"]
+
+
+def till_renamed(lab: Lab) -> None:
+    """Its file has another name, and what that made was deleted."""
+    lab.files.append(f"{MANIFESTS}retired-till.yaml")
+    for name in ("old-till", "retired-till"):
+        metadata, spec = {"name": name, "namespace": "kube-system"}, {"checksum": "922db4664b11", "source": f"{MANIFESTS}{name}.yaml"}
+        lab.on.add({"apiVersion": "k3s.cattle.io/v1", "kind": "Addon", "metadata": metadata, "spec": spec})
+
+
 def deployment_edited(lab: Lab) -> None:
     lab.remove(lab.config)
     lab.traefik["spec"]["template"]["spec"]["containers"][0]["args"] = ["--accesslog=true"]
@@ -512,6 +546,7 @@ def till_with_skip(lab: Lab) -> None:
         (cannot_be_parsed, "addon", "cannot-be-applied"),
         (no_chart, "helm", ""),
         (chart_called_otherwise, "helm", "other-name"),
+        (chart_without_a_spec, "helm", "no-chart"),
         (namespace_missing, "helm", "namespace-missing"),
         (chart_not_there, "helm", "chart-not-found"),
         (chart_as_path, "helm", "not-a-url"),
@@ -526,6 +561,7 @@ def till_with_skip(lab: Lab) -> None:
         (no_log, "traefik", ""),
         (packaged_file, "traefik", "packaged-file"),
         (deployment_edited, "traefik", "by-hand"),
+        (copied_packaged_file, "traefik", "packaged-file"),
         (config_elsewhere, "traefik", "config-namespace"),
         (config_misnamed, "traefik", "config-name"),
         (config_refused, "traefik", "values-refused"),
@@ -533,12 +569,14 @@ def till_with_skip(lab: Lab) -> None:
         (traefik_gone, "traefik", ""),
         (not_restarted, "metrics", "not-restarted"),
         (list_replaced, "metrics", "list-replaced"),
+        (list_mended_and_not_read, "metrics", "not-restarted"),
         (deleted_by_hand, "metrics", "comes-back"),
         (skip_file, "metrics", "skip-file"),
         (metrics_mistyped, "metrics", "mistyped"),
         (till, "retired", "objects-remain"),
         (till_rates, "retired", "some-remain"),
         (till_file, "retired", "file-remains"),
+        (till_renamed, "retired", "file-remains"),
         (till_with_skip, "retired", "skip-file"),
     ],
 )
@@ -546,3 +584,12 @@ def test_wrong_answers_fail_and_are_named(lab: Lab, wrong: Callable[[Lab], None]
     wrong(lab)
     assert lab.says(task) == ("fail", diagnosis)
     assert lab.passed() >= ALL - {task, "values"}
+
+
+def test_names_of_files_may_be_anything(lab: Lab) -> None:
+    listed = f"1.5 {MANIFESTS}{lab.params.addon}.yaml\0002.5 {MANIFESTS}a\nb.yaml\0003.5 {MANIFESTS}".encode() + b"\xff.yaml\0"
+    fact = next(one.function for one in lab.on.checker.facts if one.mark.name == "files")
+    files = fact(SimpleNamespace(run=lambda _: SimpleNamespace(stdout_bytes=listed)))
+    assert files == {f"{MANIFESTS}{lab.params.addon}.yaml": 1.5, f"{MANIFESTS}a\nb.yaml": 2.5, f"{MANIFESTS}\ufffd.yaml": 3.5}
+    lab.files += files
+    assert lab.passed() == ALL
