@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import itertools
 import json
@@ -12,6 +13,7 @@ from typing import Any
 import yaml
 
 from courselab.grade import at_least, check, diagnose, expect, fact, fail, partial, probe
+from courselab.grade.kube import ApiRefused
 
 MANIFESTS = "/var/lib/rancher/k3s/server/manifests/"
 STATIC = "/var/lib/rancher/k3s/server/static/"
@@ -254,6 +256,16 @@ def helm(cluster: Any, nodes: Any, params: Any) -> None:
             about=job,
             next=logs,
         )
+    into = spec_of(chart).get("targetNamespace") or chart["metadata"]["namespace"]
+    if into != params.target:
+        fail(
+            f"HelmChart {params.release} is to be installed in another namespace",
+            expected=params.target,
+            actual=into,
+            path="spec.targetNamespace",
+            about=chart,
+            next=f"kubectl get helmchart {params.release} --namespace={chart['metadata']['namespace']} --output=yaml",
+        )
     release = cluster.get("Deployment", params.release, namespace=params.target)
     if annotation(release, RELEASE) != params.release:
         fail(
@@ -467,11 +479,19 @@ def ask_and_read(lab: Any) -> Obj:
     word = f"who-asks-{secrets.token_hex(4)}"
     answer = lab.http(f"http://server/{word}")
     for _ in range(4):
-        pods = [pod for pod in lab.list("Pod", namespace=SYSTEM, labels=TRAEFIK) if pod.get("status", {}).get("phase") == "Running"]
-        if any(word in lab.logs(pod["metadata"]["name"], namespace=SYSTEM, lines=200) for pod in pods):
+        if any(word in log for pod in lab.list("Pod", namespace=SYSTEM, labels=TRAEFIK) for log in logs_of(lab, pod)):
             return {"status": answer["status"], "logged": True}
         lab.sleep(0.3)
     return {"status": answer["status"], "error": answer["error"], "logged": False}
+
+
+def logs_of(lab: Any, pod: Obj) -> list[str]:
+    """The last lines of each of a pod's containers; of one that has not begun, or is gone by now, there are none."""
+    found: list[str] = []
+    for container in pod["spec"]["containers"]:
+        with contextlib.suppress(ApiRefused):
+            found.append(lab.logs(pod["metadata"]["name"], namespace=SYSTEM, container=container["name"], lines=200))
+    return found
 
 
 @check("07.traefik", reads=["Addon", "HelmChart", "HelmChartConfig", "Job", "Deployment", "ReplicaSet", "Pod"], probes=["07.access"])

@@ -74,7 +74,7 @@ Cheat = Callable[[Any, Any, Any], str | None]
 
 @fact("firewall", on="server")
 def firewall(host: Any) -> Obj:
-    loaded, _, saved = host.run(RULES).stdout.partition("---\n")
+    loaded, _, saved = host.run(RULES).stdout_bytes.decode("utf-8", "replace").partition("---\n")  # comments may be anything
     return {"loaded": loaded.splitlines()[:100], "saved": saved.splitlines()[:100]}
 
 

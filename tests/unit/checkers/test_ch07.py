@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from courselab.grade.evidence import ContainerLog
+from courselab.grade.kube import ApiRefused
 from tests.unit.checkers.fake_cluster import FakeCluster, Obj
 
 ALL = {"addon", "helm", "values", "traefik", "metrics", "retired"}
@@ -388,6 +389,12 @@ def installed_elsewhere(lab: Lab) -> None:
     lab.released("kube-system")
 
 
+def moved_to_default(lab: Lab) -> None:
+    """The HelmChart was changed later; Helm leaves what it has installed before where it is."""
+    lab.chart["spec"]["targetNamespace"] = "default"
+    lab.released("default")
+
+
 def broken_template(lab: Lab) -> None:
     lab.remove(lab.release)
     lab.fail_job(lab.job, "Error: INSTALLATION FAILED: template: greeter/templates/deployment.yaml:13:24: executing: map has no entry")
@@ -553,6 +560,7 @@ def till_with_skip(lab: Lab) -> None:
         (installed_elsewhere, "helm", "other-namespace"),
         (broken_template, "helm", "job-failed"),
         (made_with_kubectl, "helm", ""),
+        (moved_to_default, "helm", "other-namespace"),
         (value_misnamed, "values", "value-unknown"),
         (values_nested, "values", "value-unknown"),
         (values_no_mapping, "values", "not-values"),
@@ -593,3 +601,18 @@ def test_names_of_files_may_be_anything(lab: Lab) -> None:
     assert files == {f"{MANIFESTS}{lab.params.addon}.yaml": 1.5, f"{MANIFESTS}a\nb.yaml": 2.5, f"{MANIFESTS}\ufffd.yaml": 3.5}
     lab.files += files
     assert lab.passed() == ALL
+
+
+def test_a_pod_of_traefik_that_goes_while_it_is_asked_is_passed_over(lab: Lab) -> None:
+    def logs(pod: str, *, container: str, **_: Any) -> str:
+        if pod == "old":
+            raise ApiRefused(404, "NotFound", "pods not found")
+        return "GET /who-asks-1 HTTP/1.1" if container == "tail" else ""
+
+    pods = [{"metadata": {"name": name}, "spec": {"containers": [{"name": "traefik"}, {"name": "tail"}]}} for name in ("old", "new")]
+    live = SimpleNamespace(http=lambda _: {"status": 404, "error": ""}, list=lambda *_, **__: pods, logs=logs, sleep=lambda _: None)
+    ask = next(one.function for one in lab.on.checker.probes if one.mark.name == "07.access")
+    assert ask(live) == {"status": 404, "error": "", "logged": False}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("secrets.token_hex", lambda _: "1")
+        assert ask(live)["logged"]
