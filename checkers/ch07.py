@@ -146,8 +146,8 @@ def addon(cluster: Any, nodes: Any, params: Any) -> None:
 
 
 @diagnose("07.addon", "invalid-name")
-def name_that_no_object_may_have(nodes: Any) -> str | None:
-    for path in manifests(nodes):
+def name_that_no_object_may_have(nodes: Any, params: Any) -> str | None:
+    for path in [] if applied_as(nodes, params.addon) else manifests(nodes):
         name = addon_of(path)
         if is_manifest(path) and not VALID_NAME.fullmatch(name):
             return (
@@ -405,7 +405,7 @@ def values(cluster: Any, nodes: Any, params: Any) -> None:
     wanted = {"replicas": params.replicas, "greeting": params.greeting}
     expect(release, next=look).matches({"spec": {"replicas": int(params.replicas)}})
     containers = release["spec"]["template"]["spec"]["containers"]
-    said = [one.get("value", "") for container in containers for one in container.get("env") or [] if one["name"] == GREETING]
+    said = [in_short(one.get("value", "")) for container in containers for one in container.get("env") or [] if one["name"] == GREETING]
     if params.greeting not in said:
         fail(
             "The release greets in other words",
@@ -702,7 +702,9 @@ def mistyped(nodes: Any) -> str | None:
 
 
 @diagnose("07.metrics", "skip-file")
-def skip_file(nodes: Any) -> str | None:
+def skip_file(cluster: Any, nodes: Any) -> str | None:
+    if cluster.find("Deployment", "metrics-server", namespace=SYSTEM) is None:
+        return None
     skips = [path for path in manifests(nodes) if path.endswith(".skip") and path.startswith(("metrics-server/", "metrics-server."))]
     return f"{base(skips[0])} keeps K3s from applying a file again. What was applied before stays." if skips else None
 

@@ -764,8 +764,8 @@ def corefile_edited(cluster: Any, params: Any) -> str | None:
 
 
 @diagnose("16.names", "zone-remains")
-def zone_remains(cluster: Any, params: Any) -> str | None:
-    file = denied(cluster, params)
+def zone_remains(cluster: Any, probes: Any, params: Any) -> str | None:
+    file = says_no(probes["16.names"]) and denied(cluster, params)
     return f"ConfigMap {CUSTOM}, {file}: names below {params.namespace}.svc.cluster.local do not exist, it says." if file else None
 
 

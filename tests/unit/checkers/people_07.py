@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.unit.checkers.fake_cluster import hidden
 from tests.unit.checkers.kept_addons import (
     MANIFESTS,
     OWNER,
@@ -24,7 +25,7 @@ from tests.unit.checkers.kept_addons import (
     till,
     values,
 )
-from tests.unit.checkers.kept_lab import GONE
+from tests.unit.checkers.kept_lab import GONE, put
 from tests.unit.checkers.variant import Variant, each, one
 
 OWNED_BY = f"metadata/annotations/{OWNER.replace('/', '~1')}"
@@ -139,6 +140,7 @@ WRONG: list[Variant] = [
     one("values", "a HelmChartConfig says something else", both(values("replicas: {replicas}\n" + WORDS), config_of("{release}", valuesContent="replicas: 1"))),
     *[one("values", f"by hand, and values that are odd: {text[:24]}", values(text)) for text in (
         "opened: 2026-12-24", "opened: 2026-13-45", "replicas: &a [*a]", "replicas: !!bool x", "[" * 5000, f"replicas: 0x{'f' * 5000}")],
+    one("values", "it greets with something secret", lambda lab: put(lab.release, "spec/template/spec/containers/0/env/0/value", hidden("K10…"))),
     one("values", "one pod too many", values("replicas: 4\n" + WORDS, replicas="4")),
     *[one("traefik", f"traefik: {text}", access(text)) for text in (
         "accessLogs:\n  enabled: true\n",  # k3s-io/k3s#3822

@@ -357,6 +357,11 @@ def cannot_be_parsed(lab: Lab) -> None:
     })  # fmt: skip
 
 
+def cannot_be_parsed_after_an_underscore(lab: Lab) -> None:
+    cannot_be_parsed(lab)
+    lab.files.append(f"{MANIFESTS}notice_board.yaml")
+
+
 def no_chart(lab: Lab) -> None:
     for found in (lab.chart, lab.job, lab.release):
         lab.remove(found)
@@ -512,6 +517,11 @@ def skip_file(lab: Lab) -> None:
     lab.deployment("metrics-server", "kube-system")
 
 
+def skip_file_and_deleted(lab: Lab) -> None:
+    deleted_by_hand(lab)
+    lab.files += [f"{MANIFESTS}metrics-server/{name}" for name in ("auth-reader.yaml", "service.yaml", "service.yaml.skip")]
+
+
 def metrics_mistyped(lab: Lab) -> None:
     lab.on.config = {"disable": ["local-storage", "metrics"]}
     lab.node_args("server", "--disable", "local-storage", "--disable", "metrics")
@@ -551,6 +561,7 @@ def till_with_skip(lab: Lab) -> None:
         (shared_name, "addon", "shared-name"),
         (other_namespace, "addon", "other-namespace"),
         (cannot_be_parsed, "addon", "cannot-be-applied"),
+        (cannot_be_parsed_after_an_underscore, "addon", "cannot-be-applied"),
         (no_chart, "helm", ""),
         (chart_called_otherwise, "helm", "other-name"),
         (chart_without_a_spec, "helm", "no-chart"),
@@ -580,6 +591,7 @@ def till_with_skip(lab: Lab) -> None:
         (list_mended_and_not_read, "metrics", "not-restarted"),
         (deleted_by_hand, "metrics", "comes-back"),
         (skip_file, "metrics", "skip-file"),
+        (skip_file_and_deleted, "metrics", "comes-back"),
         (metrics_mistyped, "metrics", "mistyped"),
         (till, "retired", "objects-remain"),
         (till_rates, "retired", "some-remain"),

@@ -192,3 +192,9 @@ def test_a_custom_file_of_a_secret_s_name_breaks_nothing(site: Site) -> None:
     custom({})(site)
     site.find("ConfigMap", "coredns-custom")["data"]["secret.override"] = hidden("hosts { }")
     assert site.passed() == ALL
+
+
+def test_a_zone_that_denies_one_old_name_is_not_why_nobody_answers(site: Site) -> None:
+    custom({"old-zone.override": TEMPLATE.replace("{\n", "{\n  match ^gone\\.\n")})(site)
+    site.on.probe("16.names", {"answers": {}, "error": "the name server at 10.43.0.10 does not answer"})
+    assert site.says("names") == ("fail", "")
