@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import itertools
 import json
@@ -12,6 +13,7 @@ from typing import Any
 import yaml
 
 from courselab.grade import at_least, check, diagnose, expect, fact, fail, partial, probe
+from courselab.grade.kube import ApiRefused
 
 MANIFESTS = "/var/lib/rancher/k3s/server/manifests/"
 STATIC = "/var/lib/rancher/k3s/server/static/"
@@ -26,6 +28,7 @@ VALID_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 CHART_VALUES = {"replicas", "greeting", "image"}
 GREETING = "WEB_BODY"
 TRAEFIK = "app.kubernetes.io/name=traefik"
+DISABLED = ("metrics-server", "local-storage")
 OLD_TILL = "old-till"
 TILL_MADE = (("Deployment", "default", "old-till"), ("Service", "default", "old-till"), ("ConfigMap", SYSTEM, "old-till-rates"))
 ACCESS_WORD = "access"  # every way to turn Traefik's access log on has this word in it
@@ -39,8 +42,9 @@ Obj = dict[str, Any]
 @fact("files", on="server")
 def files_of_server(host: Any) -> dict[str, float]:
     """The files that K3s keeps applied, and those that it hands out, and since when each is there as it is (Unix seconds)."""
-    found = host.run(f"find {MANIFESTS} {STATIC} ! -type d -printf '%C@ %p\\n' 2>/dev/null | sort --key=2 | head -n 500").stdout
-    return {path: float(when) for when, _, path in (line.partition(" ") for line in found.splitlines())}
+    listed = f"find {MANIFESTS} {STATIC} ! -type d -printf '%C@ %p\\0' 2>/dev/null | sort --zero-terminated --key=2 | head -z -n 500"
+    found = host.run(listed).stdout_bytes.decode("utf-8", "replace").split("\0")  # a name may hold anything but this
+    return {path: float(when) for when, _, path in (line.partition(" ") for line in found if line)}
 
 
 def manifests(nodes: Any) -> list[str]:
@@ -62,11 +66,14 @@ def addon_of(path: str) -> str:
     return base(path).partition(".")[0]
 
 
+def skipped(nodes: Any) -> set[str]:
+    """The names of files that a file beside them keeps from being applied."""
+    return {base(path).removesuffix(".skip") for path in manifests(nodes) if path.endswith(".skip")}
+
+
 def applied_as(nodes: Any, name: str) -> list[str]:
     """The files that K3s applies as the AddOn of this name."""
-    there = manifests(nodes)
-    skipped = {base(path).removesuffix(".skip") for path in there if path.endswith(".skip")}
-    return [path for path in there if is_manifest(path) and addon_of(path) == name and base(path) not in skipped]
+    return [path for path in manifests(nodes) if is_manifest(path) and addon_of(path) == name and base(path) not in skipped(nodes)]
 
 
 def await_look(cluster: Any, nodes: Any, only: str = "") -> None:
@@ -91,6 +98,11 @@ def time_of(event: Obj) -> float:
 
 def annotation(obj: Obj | None, name: str) -> str:
     return ((obj or {}).get("metadata", {}).get("annotations") or {}).get(name, "")
+
+
+def spec_of(obj: Obj | None) -> Obj:
+    """What an object's spec says; nothing where there is neither."""
+    return (obj or {}).get("spec") or {}
 
 
 def place(obj: Obj) -> str:
@@ -134,8 +146,8 @@ def addon(cluster: Any, nodes: Any, params: Any) -> None:
 
 
 @diagnose("07.addon", "invalid-name")
-def name_that_no_object_may_have(nodes: Any) -> str | None:
-    for path in manifests(nodes):
+def name_that_no_object_may_have(nodes: Any, params: Any) -> str | None:
+    for path in [] if applied_as(nodes, params.addon) else manifests(nodes):
         name = addon_of(path)
         if is_manifest(path) and not VALID_NAME.fullmatch(name):
             return (
@@ -244,6 +256,16 @@ def helm(cluster: Any, nodes: Any, params: Any) -> None:
             about=job,
             next=logs,
         )
+    into = spec_of(chart).get("targetNamespace") or chart["metadata"]["namespace"]
+    if into != params.target:
+        fail(
+            f"HelmChart {params.release} is to be installed in another namespace",
+            expected=params.target,
+            actual=into,
+            path="spec.targetNamespace",
+            about=chart,
+            next=f"kubectl get helmchart {params.release} --namespace={chart['metadata']['namespace']} --output=yaml",
+        )
     release = cluster.get("Deployment", params.release, namespace=params.target)
     if annotation(release, RELEASE) != params.release:
         fail(
@@ -271,10 +293,17 @@ def namespace_missing(cluster: Any, params: Any) -> str | None:
     return f"The Job's log says that namespace {lost[1]} is not there. Helm makes none unasked; the HelmChart can ask for it."
 
 
+@diagnose("07.helm", "no-chart")
+def chart_not_named(cluster: Any, params: Any) -> str | None:
+    chart = find_chart(cluster, params.release)
+    if chart is None or spec_of(chart).get("chart") or spec_of(chart).get("chartContent"):
+        return None
+    return f"HelmChart {params.release} does not say which chart, so K3s starts no Job for it."
+
+
 @diagnose("07.helm", "not-a-url")
 def chart_is_a_path(cluster: Any, params: Any) -> str | None:
-    chart = find_chart(cluster, params.release)
-    spec = chart["spec"] if chart else {}
+    spec = spec_of(find_chart(cluster, params.release))
     name = spec.get("chart", "")
     if not name or "://" in name or spec.get("repo") or spec.get("chartContent"):
         return None
@@ -287,7 +316,7 @@ def chart_not_found(cluster: Any, nodes: Any, params: Any) -> str | None:
     if not re.search(r"404 Not Found|no such host|connection refused|failed to (fetch|download)", log):
         return None
     served = [path.removeprefix(STATIC) for path in nodes["server"].fact("files") if path.startswith(STATIC)]
-    name = find_chart(cluster, params.release)["spec"].get("chart", "")
+    name = spec_of(find_chart(cluster, params.release)).get("chart", "")
     return f"The Job cannot fetch {name}. What K3s hands out below /static/ is: {', '.join(served) or 'nothing'}."
 
 
@@ -326,28 +355,46 @@ def last_error(log: str) -> str | None:
 # 07.values ------------------------------------------------------------------------------------------------------------------
 
 
-def sources_of_values(cluster: Any, name: str) -> list[Obj]:
-    """Where a HelmChart and its HelmChartConfig say values: one dict each."""
+def config_of(cluster: Any, name: str) -> Obj | None:
+    """The HelmChartConfig that changes a HelmChart: it has its name and its namespace."""
     chart = find_chart(cluster, name)
-    configs = [one for one in cluster.list("HelmChartConfig") if one["metadata"]["name"] == name]
-    found: list[Obj] = []
-    for spec in [one["spec"] for one in (*([chart] if chart else []), *configs) if one.get("spec")]:
-        found += [part for part in (parsed(spec.get("valuesContent")), spec.get("values"), spec.get("set")) if isinstance(part, dict)]
-    return found
+    return cluster.find("HelmChartConfig", name, namespace=chart["metadata"]["namespace"] if chart else SYSTEM)
+
+
+def sources_of_values(cluster: Any, name: str) -> list[Obj]:
+    """Where a HelmChart and its HelmChartConfig say values, one dict each: the later one counts."""
+    own, more = spec_of(find_chart(cluster, name)), spec_of(config_of(cluster, name))
+    parts = [part for spec in (own, more) for part in (parsed(spec.get("valuesContent")), spec.get("values"))]
+    return [part for part in (*parts, own.get("set"), more.get("set")) if isinstance(part, dict)]
+
+
+def values_of(cluster: Any, name: str) -> Obj:
+    """What a HelmChart and its HelmChartConfig say together."""
+    return {key: value for one in sources_of_values(cluster, name) for key, value in one.items()}
 
 
 def parsed(text: Any) -> Any:
     """YAML as a value; None for what cannot be read."""
     try:
         return yaml.safe_load(text) if isinstance(text, str) else None
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError):  # 2026-13-45, !!bool x, !!timestamp x, [[[[…
         return None
+
+
+def is_said(value: Any, wanted: str) -> bool:
+    """Whether a value is what is wanted, as a text or as a number."""
+    return value == wanted or (isinstance(value, (int, float)) and wanted.isdigit() and value == int(wanted))
+
+
+def in_short(value: Any) -> str:
+    """A value of somebody's YAML, however large it is."""
+    plain = isinstance(value, (str, float)) or (isinstance(value, int) and value.bit_length() <= 64)
+    return str(value)[:80] if plain else "no value" if value is None else "another kind of value"
 
 
 def has_secret_values(cluster: Any, name: str) -> bool:
     """Whether values come from a Secret, which nobody but the Job reads."""
-    kinds = (one for kind in ("HelmChart", "HelmChartConfig") for one in cluster.list(kind))
-    return any(one["metadata"]["name"] == name and one.get("spec", {}).get("valuesSecrets") for one in kinds)
+    return any(spec_of(one).get("valuesSecrets") for one in (find_chart(cluster, name), config_of(cluster, name)))
 
 
 @check("07.values", needs=["07.helm"], reads=["Addon", "HelmChart", "HelmChartConfig", "Job", "Deployment", "ReplicaSet", "Pod"])
@@ -358,7 +405,7 @@ def values(cluster: Any, nodes: Any, params: Any) -> None:
     wanted = {"replicas": params.replicas, "greeting": params.greeting}
     expect(release, next=look).matches({"spec": {"replicas": int(params.replicas)}})
     containers = release["spec"]["template"]["spec"]["containers"]
-    said = [one.get("value", "") for container in containers for one in container.get("env") or [] if one["name"] == GREETING]
+    said = [in_short(one.get("value", "")) for container in containers for one in container.get("env") or [] if one["name"] == GREETING]
     if params.greeting not in said:
         fail(
             "The release greets in other words",
@@ -368,13 +415,13 @@ def values(cluster: Any, nodes: Any, params: Any) -> None:
             about=release,
             next=look,
         )
-    sources = sources_of_values(cluster, params.release)
-    unsaid = [name for name, value in wanted.items() if not any(str(one.get(name)) == value for one in sources)]
+    told = values_of(cluster, params.release)
+    unsaid = [name for name, value in wanted.items() if not is_said(told.get(name), value)]
     if unsaid and not has_secret_values(cluster, params.release):
         fail(
             f"The Deployment has the right {' and '.join(unsaid)}, and the HelmChart does not say so",
             expected=f"{unsaid[0]}: {wanted[unsaid[0]]}",
-            actual=f"values {json.dumps(sources)[:200]}" if sources else "no values",
+            actual=f"{unsaid[0]}: {in_short(told.get(unsaid[0]))}",
             path="spec.valuesContent",
             about=find_chart(cluster, params.release),
             next=look,
@@ -382,9 +429,25 @@ def values(cluster: Any, nodes: Any, params: Any) -> None:
     expect(release, next="kubectl get pods").matches({"status": {"availableReplicas": at_least(int(params.replicas))}})
 
 
+@diagnose("07.values", "config-namespace")
+def config_of_values_elsewhere(cluster: Any, params: Any) -> str | None:
+    return config_elsewhere(cluster, params.release)
+
+
+def config_elsewhere(cluster: Any, name: str) -> str | None:
+    """A HelmChartConfig that changes nothing, because its HelmChart is in another namespace."""
+    chart = find_chart(cluster, name)
+    others = [one["metadata"]["namespace"] for one in cluster.list("HelmChartConfig") if one["metadata"]["name"] == name]
+    if chart is None or not others or chart["metadata"]["namespace"] in others:
+        return None
+    return (
+        f"The HelmChartConfig is in namespace {others[0]}, and the HelmChart that it is to change is in {chart['metadata']['namespace']}."
+    )
+
+
 @diagnose("07.values", "value-unknown")
 def value_that_the_chart_does_not_have(cluster: Any, params: Any) -> str | None:
-    unknown = sorted({str(name) for one in sources_of_values(cluster, params.release) for name in one} - CHART_VALUES)
+    unknown = sorted({name for name in values_of(cluster, params.release) if isinstance(name, str)} - CHART_VALUES)
     if not unknown:
         return None
     return f"The chart has no value named {unknown[0]}, and what it does not know it ignores. It has {', '.join(sorted(CHART_VALUES))}."
@@ -392,8 +455,7 @@ def value_that_the_chart_does_not_have(cluster: Any, params: Any) -> str | None:
 
 @diagnose("07.values", "not-values")
 def values_that_are_none(cluster: Any, params: Any) -> str | None:
-    chart = find_chart(cluster, params.release)
-    content = chart["spec"].get("valuesContent") if chart else None
+    content = spec_of(find_chart(cluster, params.release)).get("valuesContent")
     if not content or isinstance(parsed(content), dict):
         return None
     return "What stands below valuesContent are not lines of the form `name: value`, so the Job cannot read it."
@@ -401,9 +463,8 @@ def values_that_are_none(cluster: Any, params: Any) -> str | None:
 
 @diagnose("07.values", "by-hand")
 def changed_by_hand(cluster: Any, params: Any) -> str | None:
-    sources = sources_of_values(cluster, params.release)
     release = cluster.find("Deployment", params.release, namespace=params.target)
-    says = any(str(one.get("replicas")) == params.replicas for one in sources)
+    says = is_said(values_of(cluster, params.release).get("replicas"), params.replicas)
     if release is None or says or release["spec"].get("replicas") != int(params.replicas):
         return None
     return "The pods' number was changed elsewhere than in the HelmChart. The next time K3s upgrades the release, it is lost."
@@ -418,11 +479,19 @@ def ask_and_read(lab: Any) -> Obj:
     word = f"who-asks-{secrets.token_hex(4)}"
     answer = lab.http(f"http://server/{word}")
     for _ in range(4):
-        pods = [pod for pod in lab.list("Pod", namespace=SYSTEM, labels=TRAEFIK) if pod.get("status", {}).get("phase") == "Running"]
-        if any(word in lab.logs(pod["metadata"]["name"], namespace=SYSTEM, lines=200) for pod in pods):
+        if any(word in log for pod in lab.list("Pod", namespace=SYSTEM, labels=TRAEFIK) for log in logs_of(lab, pod)):
             return {"status": answer["status"], "logged": True}
         lab.sleep(0.3)
     return {"status": answer["status"], "error": answer["error"], "logged": False}
+
+
+def logs_of(lab: Any, pod: Obj) -> list[str]:
+    """The last lines of each of a pod's containers; of one that has not begun, or is gone by now, there are none."""
+    found: list[str] = []
+    for container in pod["spec"]["containers"]:
+        with contextlib.suppress(ApiRefused):
+            found.append(lab.logs(pod["metadata"]["name"], namespace=SYSTEM, container=container["name"], lines=200))
+    return found
 
 
 @check("07.traefik", reads=["Addon", "HelmChart", "HelmChartConfig", "Job", "Deployment", "ReplicaSet", "Pod"], probes=["07.access"])
@@ -440,7 +509,7 @@ def traefik(cluster: Any, nodes: Any, probes: Any) -> None:
             about=[running, *[one for one in [cluster.find("Job", "helm-install-traefik", namespace=SYSTEM)] if one]],
             next=f"kubectl logs deployment/traefik --namespace={SYSTEM}",
         )
-    if not lasts(cluster):
+    if not lasts(cluster, nodes):
         fail(
             "Traefik writes its access log, and will not when K3s has started again",
             expected=f"a HelmChartConfig traefik in namespace {SYSTEM} that says so",
@@ -452,27 +521,27 @@ def traefik(cluster: Any, nodes: Any, probes: Any) -> None:
 
 def spec_text(obj: Obj | None) -> str:
     """All values that a HelmChart or HelmChartConfig says, as text."""
-    spec = (obj or {}).get("spec") or {}
+    spec = spec_of(obj)
     return json.dumps({name: spec.get(name) for name in ("valuesContent", "values", "set", "valuesSecrets")}).lower()
 
 
-def lasts(cluster: Any) -> bool:
+def lasts(cluster: Any, nodes: Any) -> bool:
     """Whether what asks for the access log is nothing that K3s writes anew."""
-    config, chart = cluster.find("HelmChartConfig", "traefik", namespace=SYSTEM), find_chart(cluster, "traefik")
-    spec = (config or {}).get("spec") or {}
+    spec = spec_of(cluster.find("HelmChartConfig", "traefik", namespace=SYSTEM))
     said = turns_on(parsed(spec.get("valuesContent"))) or turns_on(spec.get("values")) or bool(spec.get("valuesSecrets"))
-    return said or annotation(chart, OWNER) not in ("", "traefik")
+    return said or chart_lasts(cluster, nodes)
+
+
+def chart_lasts(cluster: Any, nodes: Any) -> bool:
+    """Whether HelmChart traefik itself asks for it, and K3s's own file does not change it back: of several files the last is applied last."""
+    chart, packaged = find_chart(cluster, "traefik"), applied_as(nodes, "traefik")
+    own = applied_as(nodes, annotation(chart, OWNER))
+    return ACCESS_WORD in spec_text(chart) and (not packaged or max([*own, *packaged]) not in packaged)
 
 
 @diagnose("07.traefik", "config-namespace")
 def config_in_other_namespace(cluster: Any) -> str | None:
-    if cluster.find("HelmChartConfig", "traefik", namespace=SYSTEM):
-        return None
-    for found in cluster.list("HelmChartConfig"):
-        if found["metadata"]["name"] == "traefik":
-            namespace = found["metadata"]["namespace"]
-            return f"The HelmChartConfig is in namespace {namespace}, and the HelmChart that it is to change is in {SYSTEM}."
-    return None
+    return config_elsewhere(cluster, "traefik")
 
 
 @diagnose("07.traefik", "config-name")
@@ -486,9 +555,9 @@ def config_of_other_name(cluster: Any) -> str | None:
 
 
 @diagnose("07.traefik", "packaged-file")
-def packaged_file_edited(cluster: Any) -> str | None:
+def packaged_file_edited(cluster: Any, nodes: Any) -> str | None:
     chart = find_chart(cluster, "traefik")
-    if ACCESS_WORD not in spec_text(chart) or lasts(cluster):
+    if ACCESS_WORD not in spec_text(chart) or lasts(cluster, nodes):
         return None
     return (
         "The access log was turned on in HelmChart traefik itself. K3s writes traefik.yaml anew at each start, and with it that HelmChart."
@@ -496,10 +565,10 @@ def packaged_file_edited(cluster: Any) -> str | None:
 
 
 @diagnose("07.traefik", "by-hand")
-def deployment_changed_by_hand(cluster: Any) -> str | None:
+def deployment_changed_by_hand(cluster: Any, nodes: Any) -> str | None:
     running = cluster.find("Deployment", "traefik", namespace=SYSTEM)
     template = (running or {}).get("spec", {}).get("template", {})
-    if lasts(cluster) or "accesslog" not in json.dumps(template).lower():
+    if lasts(cluster, nodes) or "accesslog" not in json.dumps(template).lower():
         return None
     return "The access log was turned on in Deployment traefik. Helm owns that one: its next upgrade puts its own words back."
 
@@ -512,7 +581,7 @@ def values_refused(cluster: Any) -> str | None:
 @diagnose("07.traefik", "not-turned-on")
 def not_turned_on(cluster: Any) -> str | None:
     config = cluster.find("HelmChartConfig", "traefik", namespace=SYSTEM)
-    spec = (config or {}).get("spec") or {}
+    spec = spec_of(config)
     content, given = spec.get("valuesContent"), spec.get("values")
     read = parsed(content) if content else given
     if config is None or turns_on(read) or turns_on(given):
@@ -530,8 +599,15 @@ def turns_on(values: Any) -> bool:
         return False
     logs = values.get("logs")
     access = logs.get("access") if isinstance(logs, dict) else None
-    words = json.dumps([values.get("additionalArguments"), values.get("globalArguments"), values.get("env")]).lower()
-    return (isinstance(access, dict) and access.get("enabled") is True) or "accesslog" in words
+    words = [word for name in ("additionalArguments", "globalArguments", "env") for word in words_of(values.get(name))]
+    return (isinstance(access, dict) and access.get("enabled") is True) or any("accesslog" in word for word in words)
+
+
+def words_of(value: Any) -> list[str]:
+    """The texts of a list of arguments, or of names with values, in small letters."""
+    entries = value if isinstance(value, list) else [value]
+    flat = [part for one in entries for part in ((*one, *one.values()) if isinstance(one, dict) else (one,))]
+    return [part.lower() for part in flat if isinstance(part, str)]
 
 
 # 07.metrics -----------------------------------------------------------------------------------------------------------------
@@ -551,7 +627,7 @@ def running_without(cluster: Any) -> set[str]:
     for node in cluster.list("Node"):
         try:
             arguments = json.loads(annotation(node, NODE_ARGS) or "[]")
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         found |= disabled(arguments if isinstance(arguments, list) else [])
     return found
@@ -573,10 +649,8 @@ def has_just_read(nodes: Any) -> bool:
 
 def is_skipped(nodes: Any, component: str) -> bool:
     """Whether each of a component's files is kept from being applied, by a file beside it."""
-    there = manifests(nodes)
-    skipped = {base(path).removesuffix(".skip") for path in there if path.endswith(".skip")}
-    own = {base(path) for path in there if path.startswith(f"{component}/") and is_manifest(path)}
-    return bool(own) and own <= skipped
+    own = {base(path) for path in manifests(nodes) if path.startswith(f"{component}/") and is_manifest(path)}
+    return bool(own) and own <= skipped(nodes)
 
 
 @check("07.metrics", reads=["Node", "Deployment", "ReplicaSet", "Pod", "APIService"])
@@ -584,7 +658,7 @@ def metrics(cluster: Any, nodes: Any) -> None:
     if "metrics-server" in configured_without(nodes) and has_just_read(nodes):
         nodes["server"].settling("K3s has just started, and may not have taken away yet what is disabled")
     told, look = running_without(cluster), "sudo cat /etc/rancher/k3s/config.yaml"
-    for name in ("metrics-server", "local-storage"):
+    for name in DISABLED:
         if name not in told and not is_skipped(nodes, name):
             fail(
                 f"K3s was started with {name}",
@@ -608,14 +682,15 @@ def metrics(cluster: Any, nodes: Any) -> None:
 @diagnose("07.metrics", "list-replaced")
 def list_replaced(cluster: Any, nodes: Any) -> str | None:
     told = running_without(cluster) if "metrics-server" in running_without(cluster) else configured_without(nodes)
-    if "metrics-server" not in told or "local-storage" in told:
+    if "metrics-server" not in told or "local-storage" in told or configured_without(nodes).issuperset(DISABLED):
         return None
     return "metrics-server is disabled, and local-storage is not any more: a key that is there twice counts once, with its last value."
 
 
 @diagnose("07.metrics", "not-restarted")
 def not_restarted(cluster: Any, nodes: Any) -> str | None:
-    if "metrics-server" not in configured_without(nodes) or "metrics-server" in running_without(cluster):
+    told = configured_without(nodes)
+    if "metrics-server" not in told or running_without(cluster).issuperset(told.intersection(DISABLED)):
         return None
     return "The configuration says it, and the K3s that runs has not read it: it reads its configuration when it starts."
 
@@ -627,7 +702,9 @@ def mistyped(nodes: Any) -> str | None:
 
 
 @diagnose("07.metrics", "skip-file")
-def skip_file(nodes: Any) -> str | None:
+def skip_file(cluster: Any, nodes: Any) -> str | None:
+    if cluster.find("Deployment", "metrics-server", namespace=SYSTEM) is None:
+        return None
     skips = [path for path in manifests(nodes) if path.endswith(".skip") and path.startswith(("metrics-server/", "metrics-server."))]
     return f"{base(skips[0])} keeps K3s from applying a file again. What was applied before stays." if skips else None
 
@@ -653,14 +730,16 @@ def left_of_till(cluster: Any) -> list[Obj]:
     return [one for one in (*made, *orphans) if one and not one["metadata"].get("deletionTimestamp")]
 
 
-def till_files(nodes: Any) -> list[str]:
-    """The old till's files that K3s reads, or would without a skip file."""
-    return [path for path in manifests(nodes) if addon_of(path) == OLD_TILL and is_manifest(path)]
+def till_files(cluster: Any, nodes: Any) -> list[str]:
+    """The old till's files that K3s reads, or would without a skip file, also under another name: an AddOn knows what its file says."""
+    sums = {one["metadata"]["name"]: spec_of(one).get("checksum") for one in cluster.list("Addon", namespace=SYSTEM)}
+    same = [name for name, checksum in sums.items() if checksum and checksum == sums.get(OLD_TILL)]
+    return [path for path in manifests(nodes) if addon_of(path) in (OLD_TILL, *same) and is_manifest(path)]
 
 
-@check("07.retired", reads=["Deployment", "ReplicaSet", "Service", "ConfigMap"])
+@check("07.retired", reads=["Addon", "Deployment", "ReplicaSet", "Service", "ConfigMap"])
 def retired(cluster: Any, nodes: Any) -> None:
-    left, there = left_of_till(cluster), till_files(nodes)
+    left, there = left_of_till(cluster), till_files(cluster, nodes)
     with partial() as part:
         with part("its file"):
             if there:
@@ -681,7 +760,7 @@ def till_is_skipped(nodes: Any) -> str | None:
 
 @diagnose("07.retired", "file-remains")
 def file_remains(cluster: Any, nodes: Any) -> str | None:
-    if left_of_till(cluster) or not till_files(nodes):
+    if left_of_till(cluster) or not till_files(cluster, nodes):
         return None
     return "Everything that it made is gone, for now. The file is still there, and at its next start K3s applies it again."
 
@@ -689,13 +768,13 @@ def file_remains(cluster: Any, nodes: Any) -> str | None:
 @diagnose("07.retired", "some-remain")
 def some_remain(cluster: Any, nodes: Any) -> str | None:
     left = left_of_till(cluster)
-    if not left or till_files(nodes) or len(left) == len(TILL_MADE):
+    if not left or till_files(cluster, nodes) or len(left) == len(TILL_MADE):
         return None
     return f"An AddOn's objects may be in several namespaces. There is still {', '.join(map(place, left))}."
 
 
 @diagnose("07.retired", "objects-remain")
 def objects_remain(cluster: Any, nodes: Any) -> str | None:
-    if till_files(nodes) or not left_of_till(cluster):
+    if till_files(cluster, nodes) or not left_of_till(cluster):
         return None
     return "The file is gone, and K3s leaves alone what a file has made: it has to be deleted as well."

@@ -6,9 +6,11 @@ import json
 import re
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from courselab.grade import check, diagnose, fact, fail, probe
+from courselab.grade.meaning import parse_quantity
 from courselab.grade.redacted import compare
 
 EVENING = "/var/lib/courselab/evening.json"
@@ -16,8 +18,9 @@ POLICY, VAULT = "keep-out", {"vault": "true"}
 HOUSE_FILE, TELNET, HTTPS = "/etc/house/firewall.nft", 23, 443
 KUBECONFIG = "/home/student/dana.kubeconfig"
 CUSTOM, READ_BY_COREDNS = "coredns-custom", (".override", ".server")
+IMPORT = re.compile(r"^\s*import\s+\S*custom/\*\.override\s*(#.*)?$", re.MULTILINE)  # not one that is commented out
 MEMORY = ("requests.memory", "memory", "limits.memory")
-KEEPS_NOTHING = ("emptyDir", "ephemeral", "configMap", "secret", "projected", "downwardAPI")
+KEEPS_NOTHING = ("emptyDir", "ephemeral", "configMap", "secret", "projected", "downwardAPI", "image", "gitRepo")
 READS = ["Deployment", "ReplicaSet", "Pod", "Service", "EndpointSlice", "Ingress", "Namespace", "Node", "NetworkPolicy"]
 SAME = "the site of the evening before, mended"
 # What the night has left, and what nobody explains as long as it is as it was: to find out is the task.
@@ -71,7 +74,7 @@ Cheat = Callable[[Any, Any, Any], str | None]
 
 @fact("firewall", on="server")
 def firewall(host: Any) -> Obj:
-    loaded, _, saved = host.run(RULES).stdout.partition("---\n")
+    loaded, _, saved = host.run(RULES).stdout_bytes.decode("utf-8", "replace").partition("---\n")  # comments may be anything
     return {"loaded": loaded.splitlines()[:100], "saved": saved.splitlines()[:100]}
 
 
@@ -85,7 +88,7 @@ def evening(nodes: Any) -> Obj:
     kept = nodes["server"].file(EVENING)
     try:
         found = json.loads(kept.text) if kept.exists else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         found = {}
     return found if isinstance(found, dict) else {}
 
@@ -121,7 +124,8 @@ def harmed_policy(cluster: Any, nodes: Any, params: Any) -> str | None:
     spec = found["spec"]
     chosen = spec.get("podSelector") or {}
     wanted = chosen.get("matchLabels") or {}
-    if spec.get("ingress") or chosen.get("matchExpressions") or not wanted.items() <= VAULT.items():
+    kinds = spec.get("policyTypes") or ["Ingress"]
+    if "Ingress" not in kinds or spec.get("ingress") or chosen.get("matchExpressions") or not wanted.items() <= VAULT.items():
         return f"NetworkPolicy {POLICY} of namespace {params.namespace} does not keep out any more whom it kept out, and it was not in the way."
     return None
 
@@ -140,6 +144,7 @@ def harmed_firewall(cluster: Any, nodes: Any, params: Any) -> str | None:
 LOST: dict[str, Cheat] = {"another cluster": another_cluster, "another namespace": another_namespace}
 HARMED: dict[str, Cheat] = {"a policy less": harmed_policy, "a firewall without its rule": harmed_firewall}
 HOST_NETWORK, LONE = "a pod on the machine's own network", "a pod that nobody makes again"
+BY_HAND = "an address that was written down"
 
 
 def only_if(cheats: dict[str, Cheat], cluster: Any, nodes: Any, params: Any) -> None:
@@ -178,8 +183,12 @@ def lone_pod(failure: Any) -> str | None:
     return blamed(failure, LONE)
 
 
+def address_by_hand(failure: Any) -> str | None:
+    return blamed(failure, BY_HAND)
+
+
 for _task in ("node", "image", "selector", "quota", "key", "door", "storage", "names", "access", "wall", "clock", "disk"):
-    for _named in (reinstalled, namespace_recreated, policy_deleted, firewall_flushed, host_network, lone_pod):
+    for _named in (reinstalled, namespace_recreated, policy_deleted, firewall_flushed, host_network, lone_pod, address_by_hand):
         diagnose(f"16.{_task}", _named.__name__.replace("_", "-"))(_named)
 
 
@@ -262,6 +271,17 @@ def alone(cluster: Any, params: Any, app: str) -> str | None:
     return f"The page opens for as long as pod {name} lives: it belongs to no Deployment any more, and nobody makes it again."
 
 
+def by_hand(cluster: Any, params: Any, app: str) -> str | None:
+    reached = [(service, one) for service in services_of(cluster, app, params) for one in cluster.endpoints_of(service)]
+    if not reached or any(one["pod"] for _, one in reached):
+        return None
+    service, one = reached[0]
+    return (
+        f"Service {service['metadata']['name']} leads to {one['ip']}, which somebody has written down: a pod that is made anew has another "
+        "address."
+    )
+
+
 def about(cluster: Any, app: str, params: Any) -> list[Obj]:
     """What stands between a customer and an application, as far as it is there."""
     namespace = namespace_of(app, params)
@@ -286,7 +306,7 @@ def opens(cluster: Any, nodes: Any, params: Any, answer: Obj, app: str, *, untou
             explain=not untouched,
         )
     only_if(HARMED, cluster, nodes, params)
-    for done, around in {HOST_NETWORK: on_host_network, LONE: alone}.items():
+    for done, around in {HOST_NETWORK: on_host_network, LONE: alone, BY_HAND: by_hand}.items():
         if sentence := around(cluster, params, app):
             fail(sentence, expected=SAME, actual=done, about=about(cluster, app, params))
 
@@ -393,6 +413,24 @@ def budgets(cluster: Any, params: Any) -> list[Obj]:
     return [one for one in quotas if any(key in (one["spec"].get("hard") or {}) for key in MEMORY)]
 
 
+def asked_for(cluster: Any, params: Any, part: str) -> Decimal:
+    """How much memory the back office's pods ask for; `part`: requests or limits."""
+    pods = [pod for pod in cluster.list("Pod", namespace=params.back) if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")]
+    resources = [one.get("resources") or {} for pod in pods for one in pod["spec"]["containers"]]
+    asked = (parse_quantity((one.get(part) or {}).get("memory")) for one in resources)
+    return sum(filter(None, asked), Decimal(0))
+
+
+def too_small(cluster: Any, params: Any) -> Obj | None:
+    """A budget into which the pods that are there would not fit again: a quota counts only what comes after it."""
+    for one in budgets(cluster, params):
+        for key in MEMORY:
+            room = parse_quantity(one["spec"]["hard"].get(key))
+            if room is not None and room < asked_for(cluster, params, "limits" if key == "limits.memory" else "requests"):
+                return one
+    return None
+
+
 @check("16.quota", reads=[*READS, "ResourceQuota"], probes=["16.orders"])
 def quota(cluster: Any, nodes: Any, probes: Any, params: Any) -> None:
     found = budgets(cluster, params)
@@ -406,6 +444,22 @@ def quota(cluster: Any, nodes: Any, probes: Any, params: Any) -> None:
             actual="no ResourceQuota" if not cluster.list("ResourceQuota", namespace=params.back) else "none that is about memory",
             next=f"kubectl describe quota --namespace={params.back}",
         )
+    if small := too_small(cluster, params):
+        fail(
+            f"The page opens, and the next pod will not: the pods are over the budget, ResourceQuota {small['metadata']['name']}",
+            expected="a ResourceQuota that limits memory, with room for the pod",
+            actual=", ".join(f"{key} {value}" for key, value in small["spec"]["hard"].items()),
+            path="spec.hard",
+            about=small,
+            next=f"kubectl describe quota --namespace={params.back}",
+        )
+
+
+@diagnose("16.quota", "budget-too-small")
+def budget_too_small(cluster: Any, probes: Any, params: Any) -> str | None:
+    if probes["16.orders"]["status"] != 200 or not too_small(cluster, params):
+        return None
+    return "The pod was there before the budget, which would not let it in. A quota counts only what comes after it, so this lasts until the pod is made anew."
 
 
 @diagnose("16.quota", "budget-deleted")
@@ -438,7 +492,12 @@ def ask_account(lab: Any, params: Any) -> Obj:
 
 def references(cluster: Any, params: Any) -> list[tuple[str, str]]:
     """The Secrets and keys that the account's containers ask for, one by one."""
-    entries = [entry for container in template_of(cluster, "account", params)["containers"] for entry in container.get("env") or []]
+    return asked_by(template_of(cluster, "account", params))
+
+
+def asked_by(spec: Obj) -> list[tuple[str, str]]:
+    """The Secrets and keys that a pod's containers ask for, one by one."""
+    entries = [entry for container in spec["containers"] for entry in container.get("env") or []]
     found = [(entry.get("valueFrom") or {}).get("secretKeyRef") for entry in entries]
     return [(one["name"], one["key"]) for one in found if one]
 
@@ -449,9 +508,13 @@ def held(cluster: Any, params: Any, name: str) -> Obj:
 
 
 def uses_the_password(cluster: Any, params: Any) -> bool:
-    """Whether a value that the account's pods take from a Secret is the renewed password."""
-    values = [held(cluster, params, name).get(key) for name, key in references(cluster, params)]
-    spec = template_of(cluster, "account", params)
+    """Whether a value that the account's pods take from a Secret is the renewed password, whatever they are called."""
+    pods = [pod["spec"] for pod in pods_behind(cluster, "account", params)]
+    return any(takes_the_password(cluster, params, spec) for spec in pods or [template_of(cluster, "account", params)])
+
+
+def takes_the_password(cluster: Any, params: Any, spec: Obj) -> bool:
+    values = [held(cluster, params, name).get(key) for name, key in asked_by(spec)]
     whole = [(group.get("secretRef") or {}).get("name") for one in spec["containers"] for group in one.get("envFrom") or []]
     whole += [(volume.get("secret") or {}).get("secretName") for volume in spec.get("volumes") or []]
     values += [value for name in filter(None, whole) for value in held(cluster, params, name).values()]
@@ -642,6 +705,8 @@ def denied(cluster: Any, params: Any) -> str:
     """The file of coredns-custom that says that the site's names do not exist; "" if none does."""
     custom = cluster.find("ConfigMap", CUSTOM, namespace="kube-system")
     for file, text in ((custom or {}).get("data") or {}).items():
+        if not isinstance(text, str):  # under a name that says secret
+            continue
         lines = [line.strip() for line in text.splitlines() if not line.strip().startswith("#")]
         zone = any(f"{params.namespace}.svc" in line for line in lines)
         if file.endswith(READ_BY_COREDNS) and zone and any("NXDOMAIN" in line for line in lines):
@@ -676,15 +741,18 @@ def names(cluster: Any, nodes: Any, probes: Any, params: Any) -> None:
         fail(
             "The names are found, and K3s brings back what was changed for that",
             expected=f"what ConfigMap {CUSTOM} says changed",
-            actual=f"ConfigMap coredns does not import {CUSTOM} any more",
+            actual=f"CoreDNS does not read {CUSTOM} any more",
             next="kubectl get configmaps --namespace=kube-system",
         )
 
 
 def reads_custom(cluster: Any) -> bool:
-    """Whether CoreDNS's own configuration still imports the house's."""
+    """Whether CoreDNS's own configuration still imports the house's, and its pods still have that."""
     own = cluster.find("ConfigMap", "coredns", namespace="kube-system")
-    return own is None or f"custom/*{READ_BY_COREDNS[0]}" in ((own.get("data") or {}).get("Corefile") or "")
+    running = cluster.find("Deployment", "coredns", namespace="kube-system")
+    volumes = running["spec"]["template"]["spec"].get("volumes") or [] if running else [{"configMap": {"name": CUSTOM}}]
+    mounted = any((one.get("configMap") or {}).get("name") == CUSTOM for one in volumes)
+    return mounted and (own is None or IMPORT.search(str((own.get("data") or {}).get("Corefile"))) is not None)
 
 
 @diagnose("16.names", "corefile-edited")
@@ -692,12 +760,12 @@ def corefile_edited(cluster: Any, params: Any) -> str | None:
     # https://github.com/k3s-io/k3s/issues/13210
     if not denied(cluster, params) or reads_custom(cluster):
         return None
-    return f"ConfigMap coredns belongs to K3s, which writes it anew; what denies the names is still in {CUSTOM}, which is the house's own."
+    return f"CoreDNS and its ConfigMap coredns are K3s's, which writes them anew; what denies the names is still in {CUSTOM}, which is the house's own."
 
 
 @diagnose("16.names", "zone-remains")
-def zone_remains(cluster: Any, params: Any) -> str | None:
-    file = denied(cluster, params)
+def zone_remains(cluster: Any, probes: Any, params: Any) -> str | None:
+    file = says_no(probes["16.names"]) and denied(cluster, params)
     return f"ConfigMap {CUSTOM}, {file}: names below {params.namespace}.svc.cluster.local do not exist, it says." if file else None
 
 

@@ -22,7 +22,7 @@ class Fake(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path.startswith("/go"):
             self.send_response(302); self.send_header("Location", "/"); self.end_headers(); return
-        self.send_response(200 if self.headers["Host"] != "somebody-else.example" else 404); self.end_headers()
+        self.send_response(404 if self.headers["Host"].startswith("somebody-else.") else 200); self.end_headers()
         self.wfile.write(f"{greeting}\nversion: 1\npod: {pod}\n".encode())
     def log_message(self, *a): ...
 servers = [http.server.ThreadingHTTPServer(("0.0.0.0", int(port)), Fake) for port in ports]

@@ -191,7 +191,14 @@ def merge_configs(files: Mapping[str, str]) -> tuple[dict[str, Any], str]:
     for path, content in files.items():
         try:  # by JSON, so that keys are texts and nothing goes round in circles
             part: Any = json.loads(json.dumps(yaml.load(content, Loader=loader), default=str))  # noqa: S506 a safe loader
-        except (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError) as broken:  # of 2026-99-99 PyYAML makes a ValueError
+        except (
+            yaml.YAMLError,
+            ValueError,
+            TypeError,
+            LookupError,
+            AttributeError,
+            RecursionError,
+        ) as broken:  # of 2026-99-99 PyYAML makes a ValueError
             # Only YAML's own complaints quote no value: it may be a secret.
             why = str(broken).splitlines()[0] if isinstance(broken, yaml.YAMLError) else type(broken).__name__
             problem = f"{path}: {why}"

@@ -148,6 +148,8 @@ def _node(world: World, obj: Obj) -> str:
 
 
 def _chart(world: World, obj: Obj) -> str:
+    if not _names_a_chart(obj):
+        return ""
     job = _job_of(world, obj)
     ended = job is not None and (is_true(job, "Complete") or is_true(job, "Failed"))
     return _renewed(world, obj) or ("" if ended else "is being installed")
@@ -155,8 +157,13 @@ def _chart(world: World, obj: Obj) -> str:
 
 def renewing(world: World, obj: Obj) -> str:
     """Whether a HelmChart is about to have a new Job, as a sentence: whatever the Job of before says counts no more."""
-    found = _renewed(world, obj) if text(obj, "kind") == "HelmChart" else ""
+    found = _renewed(world, obj) if text(obj, "kind") == "HelmChart" and _names_a_chart(obj) else ""
     return f"{title_of(obj)} {found}" if found else ""
+
+
+def _names_a_chart(obj: Obj) -> bool:
+    """Whether a HelmChart says what to install: for one that does not, no Job is ever made."""
+    return bool(text(obj, "spec", "chart") or text(obj, "spec", "chartContent"))
 
 
 def _renewed(world: World, obj: Obj) -> str:

@@ -123,6 +123,15 @@ def lasting(hours: float | None, *, ago_h: float = 0) -> Change:
     return change
 
 
-def second_user(**entry: Any) -> Change:
+def second_user(*, hours: float | None = 8, account: str = "{person}", **entry: Any) -> Change:
     """Another user in the file, beside the one of its context."""
-    return lambda lab: lab.file["users"].update(other={**copy.deepcopy(lab.user), **entry})
+
+    def change(lab: Access) -> None:
+        other = copy.deepcopy(lab.user)
+        claims = other["token"][MARK]["jwt"]
+        claims.update(sub=lab.text(f"system:serviceaccount:{{namespace}}:{account}"), exp=claims["iat"] + int((hours or 0) * HOUR))
+        if hours is None:
+            del claims["exp"]
+        lab.file["users"]["other"] = {**other, **entry}
+
+    return change

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from tests.unit.checkers.fake_cluster import hidden
 from tests.unit.checkers.kept_addons import (
+    MANIFESTS,
     OWNER,
     Addons,
     access,
@@ -23,7 +25,7 @@ from tests.unit.checkers.kept_addons import (
     till,
     values,
 )
-from tests.unit.checkers.kept_lab import GONE
+from tests.unit.checkers.kept_lab import GONE, put
 from tests.unit.checkers.variant import Variant, each, one
 
 OWNED_BY = f"metadata/annotations/{OWNER.replace('/', '~1')}"
@@ -54,6 +56,13 @@ def in_the_charts_own_namespace(lab: Addons) -> None:
     lab.release["metadata"]["namespace"] = "kube-system"
 
 
+def own_traefik(lab: Addons) -> None:
+    """A HelmChart traefik with the access log, in a file of one's own."""
+    chart = lab.find("HelmChart", "traefik", "kube-system")
+    chart["metadata"]["annotations"].update({OWNER: "my-traefik"})
+    chart["spec"]["valuesContent"] += f"\n{ON}"
+
+
 RIGHT: list[Variant] = [
     one("", "as it was solved", lambda lab: None),
     *each("", file, values=["{addon}.yml", "{addon}.json", "{addon}.YAML", "{addon}.v2.yaml", "mine/{addon}.yaml", "a/b/{addon}.yml"]),  # timothystewart6/k3s-ansible#41
@@ -81,7 +90,8 @@ RIGHT: list[Variant] = [
     )],
     one("", "traefik: as an object", access(logged=True, values={"logs": {"access": {"enabled": True}}})),
     one("", "traefik: from a Secret", access(logged=True, valuesSecrets=[{"name": "traefik", "keys": ["values.yaml"]}])),
-    one("", "traefik: Traefik asked for by an AddOn of one's own", both(no_config(logged=True), lambda lab: lab.find("HelmChart", "traefik", "kube-system")["metadata"]["annotations"].update({OWNER: "my-traefik"}))),
+    one("", "traefik: Traefik asked for by an AddOn of one's own", both(no_config(logged=True), own_traefik, lambda lab: lab.files.pop(f"{MANIFESTS}traefik.yaml"))),
+    one("", "traefik: from an AddOn of one's own that is applied last", both(no_config(logged=True), own_traefik, lambda lab: lab.files.update({f"{MANIFESTS}zz/my-traefik.yaml": 1.0}))),
     *[one("", f"started with {words}", started_with(*words, configured=[])) for words in (
         ("--disable=metrics-server", "--disable=local-storage"), ("--disable", "metrics-server,local-storage"), ("--disable=metrics-server,local-storage", "--tls-san", "x"),
         ("--disable", "local-storage", "--disable", "metrics-server", "--disable", "servicelb"))],  # k3s-io/k3s#5765
@@ -126,12 +136,18 @@ WRONG: list[Variant] = [
     one("values", "scaled", values(WORDS)),
     one("values", "edited in the Deployment", values("")),
     one("values", "a HelmChartConfig in the release's namespace", both(values("", replicas="1", greeting="Hello!"), config_of("{release}", "default", valuesContent="replicas: {replicas}"))),
+    one("values", "a HelmChartConfig in another namespace, and the rest by hand", both(values(""), config_of("{release}", "default", valuesContent="replicas: {replicas}\n" + WORDS))),
+    one("values", "a HelmChartConfig says something else", both(values("replicas: {replicas}\n" + WORDS), config_of("{release}", valuesContent="replicas: 1"))),
+    *[one("values", f"by hand, and values that are odd: {text[:24]}", values(text)) for text in (
+        "opened: 2026-12-24", "opened: 2026-13-45", "replicas: &a [*a]", "replicas: !!bool x", "[" * 5000, f"replicas: 0x{'f' * 5000}")],
+    one("values", "it greets with something secret", lambda lab: put(lab.release, "spec/template/spec/containers/0/env/0/value", hidden("K10…"))),
     one("values", "one pod too many", values("replicas: 4\n" + WORDS, replicas="4")),
     *[one("traefik", f"traefik: {text}", access(text)) for text in (
         "accessLogs:\n  enabled: true\n",  # k3s-io/k3s#3822
         "accessLog:\n  enabled: true\n",  # traefik/traefik-helm-chart#486
         "logs.access.enabled: true\n", "logs:\n  access: true\n", "logs: {general: {level: DEBUG}}\n", "logs: {access: {enabled: false}}\n", "logs: {accesslog: {enabled: true}}\n",
         "logs:\naccess:\n  enabled: true\n", "spec: {" + ON + "}\n", "- --accesslog\n",
+        "additionalArguments: &a [2026-12-24, *a]\n",
         "logs: {access: {enabled: true, filePath: /var/log/access.log}}\n",  # traefik/traefik#9676
     )],
     one("traefik", "the Deployment edited, and values that say nothing", access("accessLogs: {enabled: true}\n", logged=True)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from tests.unit.checkers.kept_access import Access, at, both, bound, dropped, field, lasting, rule, second_user, tried
 from tests.unit.checkers.variant import Variant, each, one
 
@@ -48,6 +50,14 @@ def another_ca(lab: Access) -> None:
     lab.seen.update(user="", groups=[], error="tls: failed to verify certificate: x509: certificate signed by unknown authority")
 
 
+def restart_in_default(lab: Access) -> None:
+    """kubectl create role and rolebinding, without a namespace, before it was done right."""
+    for kind in ("Role", "RoleBinding"):
+        first = copy.deepcopy(lab.find(kind, "restart"))
+        first["metadata"].update(namespace="default", uid=f"uid-{kind}-default")
+        lab.all(kind).append(first)
+
+
 RIGHT: list[Variant] = [
     one("", "as it was solved", lambda lab: None),
     one("", "a ClusterRole of their own", aggregated),
@@ -74,7 +84,7 @@ RIGHT: list[Variant] = [
     *[one("", f"a token of {hours} hours", lasting(hours)) for hours in (0.2, 1, 12, 24)],
     one("", "a token of yesterday evening", lasting(24, ago_h=15)),
     *each("", lambda server: at(server=server), values=["https://server:6443", "https://k3s.bakery.example:6443"]),
-    one("", "another account's token beside it", second_user()),
+    one("", "its token of before beside it", second_user()),
 ]  # fmt: skip
 WRONG: list[Variant] = [
     one("look restart", "no namespace of the subject", no_namespace_of_the_subject),
@@ -92,6 +102,14 @@ WRONG: list[Variant] = [
     one("restart", "the verb rollout on a subresource", field("Role/restart", "rules/0", "{apiGroups: [apps], resources: [deployments/rollout], resourceNames: [shop], verbs: [get, patch]}")),
     one("restart", "all Deployments", field("Role/restart", "rules/0/resourceNames", "[]")),
     one("restart", "patch only", both(field("Role/restart", "rules/0/verbs", "[patch]"), field("Role/restart", "rules/0/resourceNames", "[web]"))),
+    one("restart", "update for all Deployments", rule("{apiGroups: [apps], resources: [deployments], verbs: [update]}")),
+    one("restart", "all Deployments may be scaled", rule("{apiGroups: [apps], resources: [deployments/scale], verbs: [patch]}")),
+    *each("bounds", rule, values=[
+        "{apiGroups: [''], resources: [pods], verbs: [get, update]}",
+        "{apiGroups: [apps], resources: [replicasets], verbs: [get, patch]}",  # for kubectl rollout undo
+        "{apiGroups: [''], resources: [serviceaccounts/token], resourceNames: [till], verbs: [create]}",
+    ]),
+    one("bounds", "a first try in another namespace is still there", restart_in_default),
     one("bounds", "pods may be deleted, which restarts too", rule("{apiGroups: [''], resources: [pods], verbs: [delete]}")),
     one("bounds", "exec for looking", rule("{apiGroups: [''], resources: [pods/exec], verbs: [create]}")),
     one("bounds restart", "edit", bound("ClusterRole/edit", f"[{PERSON}]", "{namespace}")),
@@ -104,6 +122,8 @@ WRONG: list[Variant] = [
     one("bounds", "the till's binding is gone", dropped(TILL)),
     one("bounds", "the till by another namespace", field(TILL, "subjects", "[{kind: ServiceAccount, name: till, namespace: default}]")),
     one("kubeconfig", "the admin's user beside it", second_user(**ADMIN)),
+    one("kubeconfig", "the till's token beside it", second_user(account="till")),
+    one("kubeconfig", "another certificate beside it", second_user(shape="", token="", groups=[], more=["client-certificate-data"])),
     one("kubeconfig", "K3s's own file", both(lambda lab: lab.user.update(ADMIN), tried(user="system:admin", groups=["system:masters"]))),
     one("kubeconfig", "not verified", at(ca="", insecure=True)),
     one("kubeconfig", "the authority as a file", at(ca="file")),
@@ -120,4 +140,5 @@ WRONG: list[Variant] = [
     *[one("expiry", f"a token of {hours} hours", lasting(hours)) for hours in (25, 48, 720, 8760)],
     one("expiry", "a token of two days, made the day before", lasting(48, ago_h=30)),
     one("expiry", "a token from a Secret", lasting(None)),
+    *[one("expiry", f"a first try of {hours} hours is still there", second_user(hours=hours)) for hours in (None, 48)],
 ]  # fmt: skip

@@ -130,6 +130,26 @@ def a_set_in_place(site: Site) -> None:
     site.resolves()
 
 
+def account_in_place(site: Site) -> None:
+    """The account's Deployment made anew under another name."""
+    site.find("Deployment", "account")["metadata"]["name"] = "customers"
+
+
+def written_down(site: Site) -> None:
+    """No selector, and the pod's address in an EndpointSlice made by hand."""
+    put(site.find("Service", "cart"), "spec/selector", GONE)
+    for end in site.find("EndpointSlice", "cart-abc")["endpoints"]:
+        del end["targetRef"]
+
+
+def not_mounted(site: Site) -> None:
+    """CoreDNS without the volume of coredns-custom."""
+    labels = {"k8s-app": "kube-dns"}
+    pod = {"containers": [{"name": "coredns", "image": "coredns"}], "volumes": [{"name": "own", "configMap": {"name": "coredns"}}]}
+    spec = {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}}
+    site.on.run({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "coredns", "namespace": "kube-system"}, "spec": spec})
+
+
 POLICY = "networking.k8s.io/v1", "NetworkPolicy"
 QUOTA = "v1", "ResourceQuota"
 TEMPLATE = "template ANY ANY {namespace}.svc.cluster.local {\n  rcode NXDOMAIN\n}"
@@ -162,6 +182,7 @@ RIGHT: dict[str, Change] = {
     "the whole Secret": both(
         lambda site: site.holds(DATABASE_KEY=site.params.password),
         pods("account", f"{DATABASE_KEY}/valueFrom", GONE), pods("account", "containers/0/envFrom", "[{secretRef: {name: account}}]")),
+    "the Deployment under another name": account_in_place,
     "no class, the default one takes it": field("Ingress/press", "spec", "{rules: [{host: '{host}', http: {paths: [{path: /press, backend: {service: {name: press, port: {number: 80}}}}]}}]}"),
     "the old annotation": both(field("Ingress/press", "spec/ingressClassName", "null"), field("Ingress/press", "metadata/annotations", "{kubernetes.io/ingress.class: traefik}")),
     "one Ingress for all": without("Ingress/press"),  # the probe says that the page opens
@@ -203,11 +224,13 @@ WRONG: dict[str, tuple[str, str, Change]] = {
     "the case of the label": ("selector", "selector-matches-no-pod", down("cart", field("Service/cart", "spec/selector", "{app: Cart}"))),
     "the pod was relabelled, and its Deployment lost it": ("selector", "lone-pod", kept_alone("cart")),
     "the target port of another": ("selector", "", down("cart", field("Service/cart", "spec/ports", "[{port: 80, targetPort: 80}]"))),
+    "the pod's address by hand": ("selector", "address-by-hand", written_down),
     "no selector at all": ("selector", "", down("cart", field("Service/cart", "spec/selector", "null"))),
     "the quota is deleted": ("quota", "budget-deleted", without("ResourceQuota/budget")),
     "a quota for pods only": ("quota", "budget-deleted", field("ResourceQuota/budget", "spec/hard", "{pods: '10'}")),
     "a bit more, and not enough": ("quota", "", both(no_pod_of("orders"), field("ResourceQuota/budget", "spec/hard", "{requests.memory: 12Mi}"))),
     "megabytes as millibytes": ("quota", "", both(no_pod_of("orders"), field("ResourceQuota/budget", "spec/hard", "{requests.memory: 64m}"))),
+    "deleted, and made again as it was": ("quota", "budget-too-small", field("ResourceQuota/budget", "spec/hard", "{requests.memory: 8Mi}")),
     "no request at all": ("quota", "", both(no_pod_of("orders"), pods("orders", "containers/0/resources", "{}"))),
     "an underscore": ("key", "key-missing", down("account", secret(databasekey="{password}"), pods("account", f"{DATABASE_KEY}/valueFrom/secretKeyRef/key", "database_key"))),
     "no Secret any more": ("key", "key-missing", down("account", without("Secret/account"))),
@@ -235,6 +258,8 @@ WRONG: dict[str, tuple[str, str, Change]] = {
     "only one name by hand": ("names", "", names(cart="192.0.2.9")),
     "the address of a Service that was made anew": ("names", "", names(shop="10.43.9.9")),
     "the Corefile without its import": ("names", "corefile-edited", both(custom({"old-zone.override": TEMPLATE}), field("ConfigMap/coredns", "data", "{Corefile: '.:53 { kubernetes cluster.local }'}"))),  # k3s-io/k3s#13210
+    "the import commented out": ("names", "corefile-edited", both(custom({"old-zone.override": TEMPLATE}), field("ConfigMap/coredns", "data", "{Corefile: \".:53 {\\n    # import /etc/coredns/custom/*.override\\n}\\n\"}"))),
+    "the custom files not mounted": ("names", "corefile-edited", both(custom({"old-zone.override": TEMPLATE}), not_mounted)),
     "CoreDNS scaled to nothing": ("names", "", lambda site: site.on.probe("16.names", {"answers": {}, "error": "the name server at 10.43.0.10 does not answer"})),
     "the file was moved": ("access", "no-file", dana("error: stat /home/student/dana.kubeconfig: no such file or directory")),
     "copied as root": ("access", "not-readable", dana('error: error loading config file "/home/student/dana.kubeconfig": open /home/student/dana.kubeconfig: permission denied')),

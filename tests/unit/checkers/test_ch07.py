@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from courselab.grade.evidence import ContainerLog
+from courselab.grade.kube import ApiRefused
 from tests.unit.checkers.fake_cluster import FakeCluster, Obj
 
 ALL = {"addon", "helm", "values", "traefik", "metrics", "retired"}
@@ -195,7 +197,16 @@ def traefik_by_object(lab: Lab) -> None:
 
 def traefik_of_ones_own(lab: Lab) -> None:
     lab.remove(lab.config)
+    lab.files.remove(f"{MANIFESTS}traefik.yaml")
+    lab.files.append(f"{MANIFESTS}my-traefik.yaml")
     lab.traefik_chart["metadata"]["annotations"] = {OWNER: "my-traefik"}
+    lab.traefik_chart["spec"]["valuesContent"] = "logs: {access: {enabled: true}}"
+
+
+def traefik_with_a_skip_file(lab: Lab) -> None:
+    """kubectl edit, and K3s is told to leave its own file alone."""
+    packaged_file(lab)
+    lab.files.append(f"{MANIFESTS}traefik.yaml.skip")
 
 
 def disabled_with_commas(lab: Lab) -> None:
@@ -225,7 +236,7 @@ def till_skip_left(lab: Lab) -> None:
     [
         in_a_folder, as_json, another_file_beside_it, chart_in_another_namespace, chart_content, own_repository, values_by_set,
         values_as_object, values_in_a_config, values_in_a_secret, traefik_by_argument, traefik_by_environment, traefik_by_object,
-        traefik_of_ones_own, disabled_with_commas, disabled_by_flag, more_disabled, till_addon_left, till_skip_left,
+        traefik_of_ones_own, traefik_with_a_skip_file, disabled_with_commas, disabled_by_flag, more_disabled, till_addon_left, till_skip_left,
     ],
 )  # fmt: skip
 def test_other_ways_are_right_too(lab: Lab, way: Callable[[Lab], None]) -> None:
@@ -346,6 +357,11 @@ def cannot_be_parsed(lab: Lab) -> None:
     })  # fmt: skip
 
 
+def cannot_be_parsed_after_an_underscore(lab: Lab) -> None:
+    cannot_be_parsed(lab)
+    lab.files.append(f"{MANIFESTS}notice_board.yaml")
+
+
 def no_chart(lab: Lab) -> None:
     for found in (lab.chart, lab.job, lab.release):
         lab.remove(found)
@@ -376,6 +392,12 @@ def chart_as_path(lab: Lab) -> None:
 def installed_elsewhere(lab: Lab) -> None:
     lab.remove(lab.release)
     lab.released("kube-system")
+
+
+def moved_to_default(lab: Lab) -> None:
+    """The HelmChart was changed later; Helm leaves what it has installed before where it is."""
+    lab.chart["spec"]["targetNamespace"] = "default"
+    lab.released("default")
 
 
 def broken_template(lab: Lab) -> None:
@@ -418,6 +440,30 @@ def no_log(lab: Lab) -> None:
 def packaged_file(lab: Lab) -> None:
     lab.remove(lab.config)
     lab.traefik_chart["spec"]["valuesContent"] = "logs: {access: {enabled: true}}"
+
+
+def copied_packaged_file(lab: Lab) -> None:
+    """K3s's own file, which is applied after it at the next start, is still there."""
+    traefik_of_ones_own(lab)
+    lab.files.append(f"{MANIFESTS}traefik.yaml")
+
+
+def list_mended_and_not_read(lab: Lab) -> None:
+    lab.node_args("server", "--disable", "metrics-server")
+
+
+def chart_without_a_spec(lab: Lab) -> None:
+    no_chart(lab)
+    lab.chart = lab.helm_chart(lab.params.release)
+    del lab.chart["spec"]
+
+
+def till_renamed(lab: Lab) -> None:
+    """Its file has another name, and what that made was deleted."""
+    lab.files.append(f"{MANIFESTS}retired-till.yaml")
+    for name in ("old-till", "retired-till"):
+        metadata, spec = {"name": name, "namespace": "kube-system"}, {"checksum": "922db4664b11", "source": f"{MANIFESTS}{name}.yaml"}
+        lab.on.add({"apiVersion": "k3s.cattle.io/v1", "kind": "Addon", "metadata": metadata, "spec": spec})
 
 
 def deployment_edited(lab: Lab) -> None:
@@ -471,6 +517,11 @@ def skip_file(lab: Lab) -> None:
     lab.deployment("metrics-server", "kube-system")
 
 
+def skip_file_and_deleted(lab: Lab) -> None:
+    deleted_by_hand(lab)
+    lab.files += [f"{MANIFESTS}metrics-server/{name}" for name in ("auth-reader.yaml", "service.yaml", "service.yaml.skip")]
+
+
 def metrics_mistyped(lab: Lab) -> None:
     lab.on.config = {"disable": ["local-storage", "metrics"]}
     lab.node_args("server", "--disable", "local-storage", "--disable", "metrics")
@@ -510,14 +561,17 @@ def till_with_skip(lab: Lab) -> None:
         (shared_name, "addon", "shared-name"),
         (other_namespace, "addon", "other-namespace"),
         (cannot_be_parsed, "addon", "cannot-be-applied"),
+        (cannot_be_parsed_after_an_underscore, "addon", "cannot-be-applied"),
         (no_chart, "helm", ""),
         (chart_called_otherwise, "helm", "other-name"),
+        (chart_without_a_spec, "helm", "no-chart"),
         (namespace_missing, "helm", "namespace-missing"),
         (chart_not_there, "helm", "chart-not-found"),
         (chart_as_path, "helm", "not-a-url"),
         (installed_elsewhere, "helm", "other-namespace"),
         (broken_template, "helm", "job-failed"),
         (made_with_kubectl, "helm", ""),
+        (moved_to_default, "helm", "other-namespace"),
         (value_misnamed, "values", "value-unknown"),
         (values_nested, "values", "value-unknown"),
         (values_no_mapping, "values", "not-values"),
@@ -526,6 +580,7 @@ def till_with_skip(lab: Lab) -> None:
         (no_log, "traefik", ""),
         (packaged_file, "traefik", "packaged-file"),
         (deployment_edited, "traefik", "by-hand"),
+        (copied_packaged_file, "traefik", "packaged-file"),
         (config_elsewhere, "traefik", "config-namespace"),
         (config_misnamed, "traefik", "config-name"),
         (config_refused, "traefik", "values-refused"),
@@ -533,12 +588,15 @@ def till_with_skip(lab: Lab) -> None:
         (traefik_gone, "traefik", ""),
         (not_restarted, "metrics", "not-restarted"),
         (list_replaced, "metrics", "list-replaced"),
+        (list_mended_and_not_read, "metrics", "not-restarted"),
         (deleted_by_hand, "metrics", "comes-back"),
         (skip_file, "metrics", "skip-file"),
+        (skip_file_and_deleted, "metrics", "comes-back"),
         (metrics_mistyped, "metrics", "mistyped"),
         (till, "retired", "objects-remain"),
         (till_rates, "retired", "some-remain"),
         (till_file, "retired", "file-remains"),
+        (till_renamed, "retired", "file-remains"),
         (till_with_skip, "retired", "skip-file"),
     ],
 )
@@ -546,3 +604,27 @@ def test_wrong_answers_fail_and_are_named(lab: Lab, wrong: Callable[[Lab], None]
     wrong(lab)
     assert lab.says(task) == ("fail", diagnosis)
     assert lab.passed() >= ALL - {task, "values"}
+
+
+def test_names_of_files_may_be_anything(lab: Lab) -> None:
+    listed = f"1.5 {MANIFESTS}{lab.params.addon}.yaml\0002.5 {MANIFESTS}a\nb.yaml\0003.5 {MANIFESTS}".encode() + b"\xff.yaml\0"
+    fact = next(one.function for one in lab.on.checker.facts if one.mark.name == "files")
+    files = fact(SimpleNamespace(run=lambda _: SimpleNamespace(stdout_bytes=listed)))
+    assert files == {f"{MANIFESTS}{lab.params.addon}.yaml": 1.5, f"{MANIFESTS}a\nb.yaml": 2.5, f"{MANIFESTS}\ufffd.yaml": 3.5}
+    lab.files += files
+    assert lab.passed() == ALL
+
+
+def test_a_pod_of_traefik_that_goes_while_it_is_asked_is_passed_over(lab: Lab) -> None:
+    def logs(pod: str, *, container: str, **_: Any) -> str:
+        if pod == "old":
+            raise ApiRefused(404, "NotFound", "pods not found")
+        return "GET /who-asks-1 HTTP/1.1" if container == "tail" else ""
+
+    pods = [{"metadata": {"name": name}, "spec": {"containers": [{"name": "traefik"}, {"name": "tail"}]}} for name in ("old", "new")]
+    live = SimpleNamespace(http=lambda _: {"status": 404, "error": ""}, list=lambda *_, **__: pods, logs=logs, sleep=lambda _: None)
+    ask = next(one.function for one in lab.on.checker.probes if one.mark.name == "07.access")
+    assert ask(live) == {"status": 404, "error": "", "logged": False}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("secrets.token_hex", lambda _: "1")
+        assert ask(live)["logged"]

@@ -208,7 +208,8 @@ class LiveLab:
             return SimpleNamespace(text="", error_text="tls: failed to verify certificate: x509: certificate signed by unknown authority")
         pieces = str(shown.get("token", "")).split(".")
         claims = json.loads(base64.urlsafe_b64decode(pieces[1] + "==")) if len(pieces) == 3 else {}
-        if not claims or claims.get("exp", NOW + 1) < NOW:
+        ends = claims.get("exp", NOW + 1)
+        if not claims or not isinstance(ends, int) or ends < NOW:
             return SimpleNamespace(text="", error_text="error: You must be logged in to the server (Unauthorized)")
         return self._is(claims["sub"], self._lab.groups)
 
@@ -504,7 +505,39 @@ def encoded_token(lab: Lab) -> str:
     return base64.b64encode(token(lab.params.namespace, lab.params.person).encode()).decode()
 
 
+def till_for_all(lab: Lab) -> None:
+    """The till's binding as the predecessor left it."""
+    lab.till["subjects"] = [{"kind": "Group", "name": f"system:serviceaccounts:{lab.params.namespace}"}]
+
+
+def till_for_all_and(*changes: Change) -> Change:
+    """The group is the cause, whatever else is there."""
+    return lambda lab: [change(lab) for change in (till_for_all, *changes)]
+
+
+def harmless_everywhere(lab: Lab) -> None:
+    lab.objects.append(cluster_role("namespaces", [{"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list"]}]))
+    lab.bind("ClusterRole/namespaces")
+
+
+def no_logs_and(**more: Any) -> Change:
+    """Logs are missing, and another rule is of no use."""
+    return lambda lab: [rule("look", 0, resources=["pods"])(lab), more_rights(**more)(lab)]
+
+
+def signed_by_nobody(lab: Lab) -> None:
+    claims = part({"sub": "me", "iat": [], "exp": "soon"})
+    lab.user["token"] = f"{part({'alg': 'RS256'})}.{claims}.{part(b'signature of nobody')}"
+
+
 WRONG: list[tuple[Change, str, str]] = [
+    (no_logs_and(resources=["deployments"], verbs=["get", "list", "watch"]), "look", "logs"),
+    (no_logs_and(resources=["pod"], verbs=["get", "list", "watch"]), "look", "logs"),
+    (rule("restart", resourceNames=["shop", "till"]), "restart", "every-deployment"),
+    (till_for_all_and(rule("restart", apiGroups=["*"])), "bounds", "group"),
+    (till_for_all_and(harmless_everywhere), "bounds", "group"),
+    (signed_by_nobody, "kubeconfig", ""),
+    (text("a: !!timestamp x"), "kubeconfig", ""),
     (dropped("ServiceAccount/{person}"), "account", ""),
     (moved("ServiceAccount/{person}"), "account", "other-namespace"),
     (renamed_account, "account", "other-name"),
@@ -532,7 +565,7 @@ WRONG: list[tuple[Change, str, str]] = [
     (rule("restart", resourceNames=["web"]), "restart", "other-name"),
     (rule("restart", resources=["deployment"]), "restart", "resource-name"),
     (rule("restart", apiGroups=["extensions"]), "restart", "api-group"),
-    (dropped("RoleBinding/restart"), "restart", ""),
+    (dropped("RoleBinding/restart"), "restart", "role-not-bound"),
     (bound("ClusterRole/view"), "bounds", "cluster-wide"),
     (bound("ClusterRole/cluster-admin"), "bounds", "cluster-wide"),
     (bound("ClusterRole/edit", "{namespace}"), "bounds", "ready-made"),

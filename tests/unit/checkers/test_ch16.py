@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.unit.checkers.fake_cluster import hidden
 from tests.unit.checkers.people_16 import (
     DATABASE_KEY,
     RIGHT,
@@ -136,6 +137,7 @@ CHEATS: dict[str, tuple[str, Change]] = {
     "the policy deleted": ("policy-deleted", without("NetworkPolicy/keep-out")),
     "the policy lets everybody in": ("policy-deleted", field("NetworkPolicy/keep-out", "spec/ingress", OPEN)),
     "the policy is about nobody": ("policy-deleted", field("NetworkPolicy/keep-out", "spec/podSelector/matchLabels", "{vault: 'false'}")),
+    "the policy is about what goes out": ("policy-deleted", field("NetworkPolicy/keep-out", "spec/policyTypes", "[Egress]")),
     "the firewall flushed": ("firewall-flushed", wall([], [TELNET])),
     "an empty firewall in the file": ("firewall-flushed", wall([TELNET], [])),
     "both rules deleted": ("firewall-flushed", wall([], [])),
@@ -184,3 +186,15 @@ def test_nothing_there_breaks_no_check(site: Site) -> None:
     site.on.probe("16.names", {"answers": {}, "error": "there is no name server"})
     local = {judged.verdict.value for task, judged in site.on.verdicts().items() if task in PAGES or task == "names"}
     assert local <= {"fail", "waiting"}
+
+
+def test_a_custom_file_of_a_secret_s_name_breaks_nothing(site: Site) -> None:
+    custom({})(site)
+    site.find("ConfigMap", "coredns-custom")["data"]["secret.override"] = hidden("hosts { }")
+    assert site.passed() == ALL
+
+
+def test_a_zone_that_denies_one_old_name_is_not_why_nobody_answers(site: Site) -> None:
+    custom({"old-zone.override": TEMPLATE.replace("{\n", "{\n  match ^gone\\.\n")})(site)
+    site.on.probe("16.names", {"answers": {}, "error": "the name server at 10.43.0.10 does not answer"})
+    assert site.says("names") == ("fail", "")

@@ -332,3 +332,14 @@ def test_the_mark_of_a_machine_changes_with_what_it_would_say(tmp_path: Path) ->
     with socket.create_server(("127.0.0.1", 0)):
         assert mark_of(Here(), wanted) != second
     assert mark_of(Machine(answer=Unreachable("It is not running")), wanted) == b""
+
+
+@pytest.mark.parametrize("text", ["a: 2026-13-45", "a: !!bool x", "a: !!timestamp x", "a: !!int x", "[" * 5000])
+def test_a_config_file_that_is_hardly_yaml_is_a_problem_and_breaks_nothing(text: str) -> None:
+    merged, problem = merge_configs({"/etc/rancher/k3s/config.yaml": "disable: [traefik]", "/etc/rancher/k3s/config.yaml.d/x.yaml": text})
+    assert merged == {"disable": ["traefik"]}
+    assert problem.startswith("/etc/rancher/k3s/config.yaml.d/x.yaml: ")
+
+
+def test_a_config_file_s_keys_may_be_no_words() -> None:
+    assert merge_configs({"f": "6443: x\n~: y\ndisable: [traefik]"}) == ({"6443": "x", "null": "y", "disable": ["traefik"]}, "")

@@ -289,7 +289,7 @@ def test_a_job_that_fails_says_nothing_of_a_chart_that_was_mended() -> None:
         job = cluster.get("Job", "helm-install-hello", namespace="shop")
         fail("It is not installed", about=job)
 
-    chart = obj("HelmChart", "hello", spec={}, status={"jobName": "helm-install-hello"})
+    chart = obj("HelmChart", "hello", spec={"chart": "hello"}, status={"jobName": "helm-install-hello"})
     job = obj("Job", "helm-install-hello", spec={}, status={"failed": 2})
     job["metadata"]["creationTimestamp"] = "2026-09-21T14:00:00Z"
     crashing = pod("helm-install-hello-1", job, ready=False, state=waiting("CrashLoopBackOff"))

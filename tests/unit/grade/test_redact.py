@@ -121,3 +121,13 @@ def test_an_error_about_a_file_whose_name_says_secret_stays_readable() -> None:
     for said in ('exec: "/etc/passwd": permission denied', "open /run/token: permission denied"):
         assert Redactor("lab-key").text(said) == said
     assert "hunter22" not in Redactor("lab-key").text('"password": hunter22')
+
+
+@pytest.mark.parametrize(
+    "claims", ['{"a": ' + "[" * 20_000, '{"a": ' + "[" * 900 + "]" * 900 + "}", '{"sub": "\\ud800"}', '{"exp": 1e999}', "7"]
+)
+def test_a_token_that_somebody_made_up_breaks_nothing(claims: str) -> None:
+    head, _, signature = JWT.split(".")
+    made_up = f"{head}.{base64.urlsafe_b64encode(claims.encode()).decode().rstrip('=')}.{signature}"
+    redactor = Redactor("lab-key")
+    assert encode(evidence(from_run={"fact": redactor.value(made_up), "log": redactor.text(f"with {made_up}")}))

@@ -99,10 +99,12 @@ def test_an_ingress_settles_when_its_controller_has_taken_it_up() -> None:
 
 
 def test_a_chart_settles_when_the_job_of_its_newest_words_has_ended() -> None:
-    chart = obj("HelmChart", "hello", spec={}, status={"jobName": "helm-install-hello"})
+    chart = obj("HelmChart", "hello", spec={"chart": "hello"}, status={"jobName": "helm-install-hello"})
     config = obj("HelmChartConfig", "hello", spec={})
     job = obj("Job", "helm-install-hello", spec={"suspend": True}, status={"conditions": [{"type": "Suspended", "status": "True"}]})
     assert "is being installed" in settling(world(chart), chart)
+    nothing = obj("HelmChart", "hello", spec={"targetNamespace": "shop"})
+    assert settling(world(nothing), nothing) == renewing(world(nothing), nothing) == "", "no Job is made for one without a chart"
     assert "is being installed" in settling(world(chart, job), chart), "the helm-controller makes its Jobs suspended"
     job["spec"]["suspend"] = False
     assert "is being installed" in settling(world(chart, job), chart)
