@@ -228,6 +228,9 @@ def install(cluster: Any, nodes: Any) -> None:
     node = cluster.get("Node", "server")
     if not is_ready(node):
         fail("Node server is not Ready", expected="Ready", actual="not Ready", about=node, next="kubectl describe node server")
+    running = node["status"].get("nodeInfo", {}).get("kubeletVersion", "")
+    if number(wanted) and number(running) not in ("", number(wanted)):
+        fail(f"K3s {number(running)} runs: it was not started again since another was installed", expected=wanted, actual=running)
 
 
 @diagnose("01.install", "not-enabled")
