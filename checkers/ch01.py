@@ -113,7 +113,9 @@ def kubeconfig_parts(text: str) -> Obj:
 def as_student(lab: Any) -> Obj:
     """Ask for nodes as student: with the file, and then as student would who has just logged in and typed nothing else."""
     by_file = asked(lab, ["/usr/bin/env", f"KUBECONFIG={STUDENT}", K3S, "kubectl", *NODES])
-    shell = asked(lab, ["/usr/bin/env", "-u", "KUBECONFIG", "/bin/bash", "-lic", " ".join(["kubectl", *NODES])])
+    # An alias to sudo would work, and is not what is asked: without new privileges sudo refuses.
+    login = ["/usr/bin/env", "-u", "KUBECONFIG", "/usr/bin/setpriv", "--no-new-privs", "/bin/bash", "-lic"]
+    shell = asked(lab, [*login, " ".join(["kubectl", *NODES])])
     return {"file": by_file, "shell": shell}
 
 
@@ -226,6 +228,9 @@ def install(cluster: Any, nodes: Any) -> None:
     node = cluster.get("Node", "server")
     if not is_ready(node):
         fail("Node server is not Ready", expected="Ready", actual="not Ready", about=node, next="kubectl describe node server")
+    running = node["status"].get("nodeInfo", {}).get("kubeletVersion", "")
+    if number(wanted) and number(running) not in ("", number(wanted)):
+        fail(f"K3s {number(running)} runs: it was not started again since another was installed", expected=wanted, actual=running)
 
 
 @diagnose("01.install", "not-enabled")
@@ -453,6 +458,13 @@ def kubeconfig_nowhere(nodes: Any, probes: Any) -> str | None:
     if not nodes["server"].file(STUDENT).exists or "localhost:8080" not in probes["01.student"]["file"]["error"]:
         return None
     return "kubectl asks localhost:8080: that is what it does when it finds no cluster in its kubeconfig."
+
+
+@diagnose("01.student", "by-sudo")
+def by_sudo(probes: Any) -> str | None:
+    if not probes["01.student"]["shell"]["error"].startswith("sudo:"):
+        return None
+    return "In a new shell kubectl goes through sudo: an alias, or a function. With a kubeconfig of student's there is no need for it."
 
 
 @diagnose("01.student", "kubeconfig-unset")

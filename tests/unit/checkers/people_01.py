@@ -132,6 +132,7 @@ WRONG: list[Variant] = [
     # install
     one("install", "the newest version", fact("version", "k3s version v1.99.1+k3s1 (99aabbcc)")),
     one("install", "an older version", fact("version", "k3s version v1.21.3+k3s1 (1d1f220f)")),
+    one("install", "installed and not started again", lambda lab: lab.node["status"]["nodeInfo"].update(kubeletVersion="v1.21.3+k3s1")),
     one("install", "not enabled", unit(enabled="disabled")),
     one("install", "masked", unit(enabled="masked")),
     one("install", "enabled until the next start of the machine", unit(enabled="enabled-runtime")),  # systemctl enable --runtime

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -401,6 +403,7 @@ WRONG: list[tuple[Change, str, str]] = [
     (student("The connection to the server localhost:8080 was refused"), "student", "nowhere"),
     (student('error: error loading config file "/etc/rancher/k3s/k3s.yaml": permission denied', file=True), "student", "kubeconfig-unset"),
     (student("bash: line 1: kubectl: command not found", file=True), "student", ""),
+    (student('sudo: The "no new privileges" flag is set, which prevents sudo from running as root.', file=True), "student", "by-sudo"),
     (files(LAPTOP, NO_FILE), "laptop", ""),
     (laptop(server="https://127.0.0.1:6443"), "laptop", "loopback"),
     (laptop(server="https://localhost:6443"), "laptop", "loopback"),
@@ -531,6 +534,19 @@ def test_only_what_is_public_of_a_kubeconfig_is_read(text: str, server: str, aut
 def test_what_a_kubeconfig_s_user_keeps_in_files_is_read(user: str, files: list[str]) -> None:
     text = KUBECONFIG.replace("CLUSTER", "{server: x}").replace("{client-key-data: c2VjcmV0}", user)
     assert CHECKER.kubeconfig_parts(text)["files"] == files
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="machines run Linux")
+def test_a_new_shell_cannot_ask_as_root() -> None:
+    asked: list[list[str]] = []
+
+    def run(_machine: str, argv: list[str], **_: Any) -> Any:
+        asked.append(argv)
+        return SimpleNamespace(code=0, text="node/server", error_text="")
+
+    CHECKER.as_student(SimpleNamespace(run=run))
+    done = subprocess.run([*asked[1][2:-1], "grep NoNewPrivs /proc/self/status"], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["NoNewPrivs:", "1"]
 
 
 def test_a_greeting_longer_than_what_is_kept_does_not_hide_the_answer() -> None:
