@@ -237,6 +237,22 @@ def refused(failure: Any, resource: str) -> set[str]:
     return {verb for verb, what, *_ in asked if what in (resource, f"{resource}.apps")}
 
 
+def gives(rule: Obj, verbs: set[str]) -> bool:
+    """Whether one of these verbs is among a rule's."""
+    return bool(verbs and {*verbs, "*"} & set(rule.get("verbs") or []))
+
+
+def helpful_bindings(cluster: Any, params: Any, failure: Any) -> list[Obj]:
+    """The RoleBindings of the namespace that give somebody what a check failed for."""
+    return [one for one in cluster.list("RoleBinding", namespace=params.namespace) if would_help(role_of(cluster, one), failure)]
+
+
+def would_help(role: Obj | None, failure: Any) -> bool:
+    """Whether a role gives something without which a check failed; one that is not there may."""
+    named = [(rule, resource) for rule in (role or {}).get("rules") or [] for resource in rule.get("resources") or []]
+    return role is None or any(resource == "*" or gives(rule, refused(failure, resource)) for rule, resource in named)
+
+
 RBAC = ["ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"]
 
 
@@ -250,8 +266,8 @@ def look(cluster: Any, probes: Any, params: Any) -> None:
 
 @diagnose("08.look", "subject-namespace")
 @diagnose("08.restart", "subject-namespace")
-def subject_of_other_namespace(cluster: Any, params: Any) -> str | None:
-    for binding in cluster.list("RoleBinding", namespace=params.namespace):
+def subject_of_other_namespace(cluster: Any, params: Any, failure: Any) -> str | None:
+    for binding in helpful_bindings(cluster, params, failure):
         for subject in binding.get("subjects") or []:
             namespace = subject.get("namespace", "")
             if subject.get("kind") == "ServiceAccount" and subject.get("name") == params.person and namespace != params.namespace:
@@ -261,8 +277,8 @@ def subject_of_other_namespace(cluster: Any, params: Any) -> str | None:
 
 @diagnose("08.look", "subject-kind")
 @diagnose("08.restart", "subject-kind")
-def subject_of_other_kind(cluster: Any, params: Any) -> str | None:
-    for binding in cluster.list("RoleBinding", namespace=params.namespace):
+def subject_of_other_kind(cluster: Any, params: Any, failure: Any) -> str | None:
+    for binding in helpful_bindings(cluster, params, failure):
         for subject in binding.get("subjects") or []:
             last = subject.get("name", "").rpartition(":")[2]
             if subject.get("kind") in ("User", "Group") and last == params.person and not is_person(subject, params):
@@ -301,11 +317,6 @@ def role_without_binding(cluster: Any, params: Any) -> str | None:
     if own_bindings(cluster, params) or not roles:
         return None
     return f"Role {roles[0]} is there, and no RoleBinding of this namespace gives it to {params.person}."
-
-
-def gives(rule: Obj, verbs: set[str]) -> bool:
-    """Whether one of these verbs is among a rule's."""
-    return bool(verbs and {*verbs, "*"} & set(rule.get("verbs") or []))
 
 
 @diagnose("08.look", "api-group")

@@ -515,6 +515,13 @@ def till_for_all_and(*changes: Change) -> Change:
     return lambda lab: [change(lab) for change in (till_for_all, *changes)]
 
 
+def restart_for_somebody_else_and_no_logs(lab: Lab) -> None:
+    """A first try of the other task, which is not why logs cannot be read."""
+    rule("look", 0, resources=["pods"])(lab)
+    lab.bind("Role/restart", namespace=lab.params.namespace)
+    lab.objects[-1]["subjects"][0]["namespace"] = "default"
+
+
 def harmless_everywhere(lab: Lab) -> None:
     lab.objects.append(cluster_role("namespaces", [{"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list"]}]))
     lab.bind("ClusterRole/namespaces")
@@ -533,6 +540,7 @@ def signed_by_nobody(lab: Lab) -> None:
 WRONG: list[tuple[Change, str, str]] = [
     (no_logs_and(resources=["deployments"], verbs=["get", "list", "watch"]), "look", "logs"),
     (no_logs_and(resources=["pod"], verbs=["get", "list", "watch"]), "look", "logs"),
+    (restart_for_somebody_else_and_no_logs, "look", "logs"),
     (rule("restart", resourceNames=["shop", "till"]), "restart", "every-deployment"),
     (till_for_all_and(rule("restart", apiGroups=["*"])), "bounds", "group"),
     (till_for_all_and(harmless_everywhere), "bounds", "group"),
