@@ -17,6 +17,7 @@ from courselab.grade.checker import FactFunction
 from courselab.grade.dig import Obj, dig, rows, table, text, texts
 from courselab.grade.evidence import FileState, K3sState, NodeState, PortState, UnitState
 from courselab.grade.inject import call
+from courselab.grade.plain_yaml import NotYaml, read_yaml
 from courselab.grade.redact import Redactor
 from courselab.machines.base import Machine
 
@@ -185,23 +186,11 @@ def merge_configs(files: Mapping[str, str]) -> tuple[dict[str, Any], str]:
     problem = ""
     if not any(files.values()):
         return merged, problem
-    import yaml
-
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     for path, content in files.items():
-        try:  # by JSON, so that keys are texts and nothing goes round in circles
-            part: Any = json.loads(json.dumps(yaml.load(content, Loader=loader), default=str))  # noqa: S506 a safe loader
-        except (
-            yaml.YAMLError,
-            ValueError,
-            TypeError,
-            LookupError,
-            AttributeError,
-            RecursionError,
-        ) as broken:  # of 2026-99-99 PyYAML makes a ValueError
-            # Only YAML's own complaints quote no value: it may be a secret.
-            why = str(broken).splitlines()[0] if isinstance(broken, yaml.YAMLError) else type(broken).__name__
-            problem = f"{path}: {why}"
+        try:
+            part = read_yaml(content)
+        except NotYaml as broken:
+            problem = f"{path}: {broken}"
             continue
         for key, value in table({"": part}, "").items():
             if key.endswith("+"):

@@ -8,6 +8,7 @@ from typing import Any
 
 from courselab.grade.authors import CheckerMistake, Failure
 from courselab.grade.evidence import FileState, K3sState, NodeState, PortState, ProbeResult, UnitState
+from courselab.grade.plain_yaml import NotYaml, read_yaml
 from courselab.grade.record import NotCollected, Record
 from courselab.grade.redacted import describe, is_redacted
 from courselab.grade.world import World
@@ -192,14 +193,11 @@ class File:
 
     def yaml(self) -> Any:
         """The content as YAML. The check fails, with the line, if it is none."""
-        import yaml
-
         try:
-            return yaml.load(self.text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 a safe loader
-        except (yaml.YAMLError, ValueError, AttributeError, RecursionError) as broken:  # of 2026-99-99 PyYAML makes a ValueError
-            mark = getattr(broken, "problem_mark", None)
-            line = f" line {mark.line + 1}" if mark else ""
-            raise Failure(f"{self.path}{line} is not valid YAML", expected="YAML", actual=(str(broken).splitlines() or [""])[0]) from broken
+            return read_yaml(self.text)
+        except NotYaml as broken:
+            line = f" line {broken.line}" if broken.line else ""
+            raise Failure(f"{self.path}{line} is not valid YAML", expected="YAML", actual=str(broken)) from broken
 
     def json(self) -> Any:
         """The content as JSON. The check fails if it is none."""
