@@ -15,6 +15,4 @@ for _ in $(seq 100); do
     [ -z "$now" ] || [ "$now" = "$before" ] || break
     sleep 0.2
 done
-# Where the Deployment was scaled by hand, the Job fails once and is made a second time: what is changed meanwhile comes later still.
-kubectl wait --for=jsonpath='{.spec.replicas}'=1 "deployment/$LAB_RELEASE" --timeout=60s --namespace="$LAB_TARGET"
 kubectl wait --for=condition=Complete "job/helm-install-$LAB_RELEASE" --timeout=60s --namespace=kube-system
