@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from courselab.cli import delete
+from courselab.cli import delete, status
 from courselab.errors import LabError
-from courselab.machines import Availability, MachineSpec, choose
+from courselab.machines import Availability, Completed, MachineSpec, choose
 from courselab.paths import Paths, find_paths
+from courselab.process import CommandTimeout
 from courselab.session.store import LabState, Phase, Store
 from tests.unit.fakes import FakeProvider
 
@@ -70,3 +72,24 @@ def test_where_the_provider_is_gone_it_is_told_what_is_left_of_its_lab(paths: Pa
     with pytest.raises(LabError) as told:
         delete.command.main(["02", "--yes"], standalone_mode=False)
     assert str(paths.labs / "02") in told.value.fix
+
+
+def test_status_shows_the_labs_it_can_beside_those_it_cannot(
+    paths: Paths, provider: FakeProvider, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for chapter, on in (("01", "local"), ("02", "local"), ("03", "multipass")):
+        started(paths, chapter, provider, on=on)
+    with pytest.raises(LabError, match="Lab 01 is of a chapter that is not in") as told:
+        status.command.main([], standalone_mode=False)
+    assert "lab delete 01" in told.value.fix
+    assert "Lab 02  Workloads  ready" in capsys.readouterr().out
+
+
+def test_status_of_a_machine_too_busy_to_answer_says_so(paths: Paths, provider: FakeProvider, capsys: pytest.CaptureFixture[str]) -> None:
+    def late(argv: Sequence[str]) -> Completed:
+        raise CommandTimeout("`systemctl` did not end within 5 s")
+
+    started(paths, "02", provider)
+    provider.machines["k3s-02-one"].answers = late
+    status.command.main(["02"], standalone_mode=False)
+    assert "did not end within 5 s" in capsys.readouterr().out
