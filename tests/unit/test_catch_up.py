@@ -19,7 +19,7 @@ from courselab.session import kept
 from courselab.session import start as starting
 from courselab.session.catch_up import BEFORE, CAUGHT_UP, catch_up, forget_result, keep_result, needed_chapters
 from courselab.session.context import Context
-from courselab.session.end import delete
+from courselab.session.end import delete, stop
 from courselab.session.parts import Parts
 from courselab.session.reset import reset
 from courselab.session.start import start
@@ -103,6 +103,19 @@ def test_it_is_done_once_and_a_new_lab_takes_the_snapshot(context: Context, cata
     solution = catalog.find("02").folder / "solution" / "deploy.sh"
     solution.write_text("echo solve-2b")
     assert caught_up(context, lab, catalog) == "solutions", "another solution, another result"
+
+
+def test_a_snapshot_with_the_learners_own_work_in_it_is_no_result(context: Context, catalog: Catalog) -> None:
+    """Where a snapshot waits until the lab stops."""
+    assert isinstance(context.provider, FakeProvider)
+    context.provider.cheap = False
+    lab = catalog.find("05")
+    start(context, lab)
+    caught_up(context, lab, catalog)
+    keep_result(context, lab)
+    stop(context, state_of(context), lab)
+    reset(context, lab, state_of(context))
+    assert caught_up(context, lab, catalog) == "solutions"
 
 
 def test_a_result_that_is_wrong_is_not_used_again(context: Context, catalog: Catalog) -> None:

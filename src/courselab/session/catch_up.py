@@ -80,9 +80,10 @@ def catch_up(context: Context, lab: Lab, needed: Sequence[Lab], *, fresh: bool) 
 
 
 def keep_result(context: Context, lab: Lab) -> None:
-    """Once it was found good: a snapshot of it, so that the next time costs nothing."""
+    """Once it was found good: a snapshot of it, so that the next time costs nothing. Where snapshots are dear there is none: one that is put
+    off until the lab stops has the learner's own work in it."""
     state = _state(context, lab)
-    if not _results(context, lab, state.caught_up):
+    if context.provider.cheap_snapshots and not _results(context, lab, state.caught_up):
         snapshots.take_by_itself(context, lab, state, name=CAUGHT_UP, why=kept.CAUGHT_UP)
 
 
