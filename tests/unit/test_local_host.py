@@ -18,6 +18,8 @@ from courselab.machines.local.cgroups import Cgroups, find_hierarchies
 from courselab.machines.local.host import Host, remove_unheld
 from courselab.machines.local.hostsettings import HostSettings
 from courselab.machines.local.names import HostNames
+from courselab.machines.local.remote import Client
+from courselab.paths import Paths
 from courselab.progress import Silent
 
 V1 = """\
@@ -303,6 +305,18 @@ def test_a_user_who_is_not_root_may_read_which_process_a_machine_is(tmp_path: Pa
     record.save(made, tmp_path / "k3s-02-server")
     assert machine.LocalMachine(made, Host.of(tmp_path)).leader()
     assert (tmp_path / "k3s-02-server" / "leader.json").stat().st_mode & 0o777 == 0o644
+
+
+def test_sudo_is_asked_on_the_terminal_that_it_remembers_a_password_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else `lab start 2> log` is refused with "Run `sudo true` first", and that helps nothing."""
+    sudo = tmp_path / "sudo"
+    sudo.write_text(f"#!/bin/sh\ncut -d' ' -f6 /proc/$$/stat > '{tmp_path}/session'\nexit 1\n")
+    sudo.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    paths = Paths(tmp_path, tmp_path / "state", tmp_path / "cache", tmp_path / "config", tmp_path / "work")
+    with pytest.raises(LabError, match="need root"):
+        Client(paths, Silent(), lambda question: True).call("prepare")
+    assert int((tmp_path / "session").read_text()) == os.getsid(0)
 
 
 def test_locks_of_killed_machines_are_removed_and_held_ones_are_not(tmp_path: Path) -> None:
