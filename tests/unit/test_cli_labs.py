@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from courselab.cli import delete, status
-from courselab.errors import LabError
+from courselab.cli import delete, start, status
+from courselab.errors import LabError, UsageError
 from courselab.machines import Availability, Completed, MachineSpec, choose
 from courselab.paths import Paths, find_paths
 from courselab.process import CommandTimeout
@@ -93,3 +93,11 @@ def test_status_of_a_machine_too_busy_to_answer_says_so(paths: Paths, provider: 
     provider.machines["k3s-02-one"].answers = late
     status.command.main(["02"], standalone_mode=False)
     assert "did not end within 5 s" in capsys.readouterr().out
+
+
+def test_another_provider_for_a_lab_that_has_one_is_refused(paths: Paths, provider: FakeProvider) -> None:
+    """After a first start that failed on Multipass, say."""
+    started(paths, "02", provider, on="multipass")
+    with pytest.raises(UsageError, match="are on multipass") as told:
+        start.command.main(["02", "--on", "local"], standalone_mode=False)
+    assert "lab delete 02" in told.value.fix
