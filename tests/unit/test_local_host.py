@@ -18,7 +18,7 @@ from courselab.machines.local.cgroups import Cgroups, find_hierarchies
 from courselab.machines.local.host import Host, remove_unheld
 from courselab.machines.local.hostsettings import HostSettings
 from courselab.machines.local.names import HostNames
-from courselab.machines.local.remote import Client
+from courselab.machines.local.remote import Client, RemoteProvider
 from courselab.paths import Paths
 from courselab.progress import Silent
 
@@ -317,6 +317,17 @@ def test_sudo_is_asked_on_the_terminal_that_it_remembers_a_password_for(tmp_path
     with pytest.raises(LabError, match="need root"):
         Client(paths, Silent(), lambda question: True).call("prepare")
     assert int((tmp_path / "session").read_text()) == os.getsid(0)
+
+
+def test_which_snapshots_there_are_is_seen_without_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`lab doctor` asks each machine, and is no reason for a password."""
+    monkeypatch.setenv("PATH", str(tmp_path))  # no sudo
+    paths = Paths(tmp_path, tmp_path / "state", tmp_path / "cache", tmp_path / "config", tmp_path / "work")
+    record.save(record.Record(MachineSpec("k3s-02-server", "server", "02"), "10.96.0.11", tmp_path), paths.machines / "k3s-02-server")
+    for name in ("one", ".two.new"):
+        (paths.machines / "k3s-02-server" / "snapshots" / name).mkdir(parents=True)
+    provider = RemoteProvider(paths, Client(paths, Silent(), lambda question: True))
+    assert [one.snapshots() for one in provider.list("02")] == [["one"]]
 
 
 def test_locks_of_killed_machines_are_removed_and_held_ones_are_not(tmp_path: Path) -> None:

@@ -281,8 +281,7 @@ class RemoteMachine:
         self.client.call("restore", machine=self.name, name=name, keep=keep)
 
     def snapshots(self) -> list[str]:
-        names: list[str] = self.client.call("snapshots", machine=self.name).head["value"]
-        return names
+        return LocalMachine(self.record, self.host).snapshots()
 
     def delete_snapshot(self, name: str) -> None:
         self.client.call("delete_snapshot", machine=self.name, name=name)
