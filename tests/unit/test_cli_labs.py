@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from courselab.cli import delete, start, status
+from courselab.cli import delete, doctor, start, status
 from courselab.errors import LabError, UsageError
 from courselab.machines import Availability, Completed, MachineSpec, choose
 from courselab.paths import Paths, find_paths
@@ -27,7 +28,8 @@ class Gone(FakeProvider):
 def provider(monkeypatch: pytest.MonkeyPatch) -> FakeProvider:
     local = FakeProvider()
     monkeypatch.setattr(choose, "providers", lambda *_, **__: {"multipass": Gone, "local": lambda: local})
-    monkeypatch.setattr(delete, "providers", choose.providers, raising=False)
+    for verb in (delete, doctor):
+        monkeypatch.setattr(verb, "providers", choose.providers, raising=False)
     return local
 
 
@@ -101,3 +103,18 @@ def test_another_provider_for_a_lab_that_has_one_is_refused(paths: Paths, provid
     with pytest.raises(UsageError, match="are on multipass") as told:
         start.command.main(["02", "--on", "local"], standalone_mode=False)
     assert "lab delete 02" in told.value.fix
+
+
+@pytest.mark.parametrize(("wish", "code", "chosen"), [("", 0, "local"), ("local", 0, "local"), ("multipass", 4, None)])
+def test_doctor_goes_by_the_provider_that_is_asked_for(
+    paths: Paths,
+    provider: FakeProvider,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    wish: str,
+    code: int,
+    chosen: str,
+) -> None:
+    monkeypatch.setenv("LAB_PROVIDER", wish)
+    assert doctor.command.main(["--json"], standalone_mode=False) == code
+    assert json.loads(capsys.readouterr().out)["chosen"] == chosen
