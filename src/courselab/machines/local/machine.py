@@ -125,6 +125,7 @@ class LocalMachine:
                 self.host.settings.borrow()
                 lan = self.host.network_for(self.spec.lab)
             spawn.link_image(self.folder, self.record.image)
+            spawn.refuse_without_shared(self.spec)
             spawn.write_boot_files(
                 self.folder, address=self.address, gateway=lan.gateway, mtu=network.uplink_mtu(), nameservers=network.nameservers()
             )
