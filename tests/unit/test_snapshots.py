@@ -27,7 +27,7 @@ from courselab.session.restore import restore
 from courselab.session.start import start
 from courselab.session.store import LabState, Phase, Store
 from tests.unit.conftest import LAB_YAML
-from tests.unit.fakes import FakeProvider
+from tests.unit.fakes import FakeMachine, FakeProvider
 
 
 @pytest.fixture
@@ -279,6 +279,23 @@ def test_a_damaged_record_is_no_snapshot(started: Context, lab: Lab) -> None:
     snapshots.take(started, lab, state_of(started), name="one")
     (started.store.snapshots("02") / "bad.json").write_bytes(b"{")
     assert names(started) == ["one"]
+
+
+def test_a_lab_that_is_deleted_while_its_snapshots_are_measured_stays_deleted(
+    context: Context, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any lab's reset measures the snapshots of all."""
+    start(context, lab)
+    snapshots.take_locked(context, lab, state_of(context), name="one", why="", automatic=True)
+
+    def slowly(self: FakeMachine, name: str) -> int:
+        if context.store.chapters():
+            delete(context, "02")
+        return 1
+
+    monkeypatch.setattr(FakeMachine, "snapshot_bytes", slowly)
+    snapshots.measured(context, "02")
+    assert not context.store.folder("02").exists()
 
 
 def test_dropping_the_last_snapshot_of_an_earlier_life_removes_its_machines(context: Context, lab: Lab) -> None:

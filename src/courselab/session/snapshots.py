@@ -153,7 +153,7 @@ def measured(context: Context, chapter: str) -> list[Snapshot]:
         if one.size_bytes < 0:
             machines = [machine for name in one.machines.values() if (machine := context.provider.get(name))]
             one = msgspec.structs.replace(one, size_bytes=sum(machine.snapshot_bytes(one.name) for machine in machines))  # noqa: PLW2901
-            kept.remember(context.store, one)
+            kept.note_size(context.store, one)
         found.append(one)
     return found
 
