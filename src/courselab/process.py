@@ -82,7 +82,7 @@ def watch(watcher: Watcher) -> None:
 def end_running() -> None:
     """Kill every program that `run` waits for, in whichever thread: called when the user interrupts. Later ones may start again, to tidy up."""
     with _starting:
-        for process in _running:
+        for process in tuple(_running):  # those who wait take their program out meanwhile
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
 

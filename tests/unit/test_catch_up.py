@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from courselab.session import kept
 from courselab.session import start as starting
 from courselab.session.catch_up import BEFORE, CAUGHT_UP, catch_up, forget_result, keep_result, needed_chapters
 from courselab.session.context import Context
+from courselab.session.end import delete, stop
 from courselab.session.parts import Parts
 from courselab.session.reset import reset
 from courselab.session.start import start
@@ -103,6 +105,19 @@ def test_it_is_done_once_and_a_new_lab_takes_the_snapshot(context: Context, cata
     assert caught_up(context, lab, catalog) == "solutions", "another solution, another result"
 
 
+def test_a_snapshot_with_the_learners_own_work_in_it_is_no_result(context: Context, catalog: Catalog) -> None:
+    """Where a snapshot waits until the lab stops."""
+    assert isinstance(context.provider, FakeProvider)
+    context.provider.cheap = False
+    lab = catalog.find("05")
+    start(context, lab)
+    caught_up(context, lab, catalog)
+    keep_result(context, lab)
+    stop(context, state_of(context), lab)
+    reset(context, lab, state_of(context))
+    assert caught_up(context, lab, catalog) == "solutions"
+
+
 def test_a_result_that_is_wrong_is_not_used_again(context: Context, catalog: Catalog) -> None:
     lab = catalog.find("05")
     start(context, lab)
@@ -125,6 +140,37 @@ def test_work_that_was_begun_is_kept(context: Context, catalog: Catalog) -> None
     assert done.kept_work is not None
     assert (done.kept_work / "mine.txt").read_text() == "notes"
     assert BEFORE in [one.name for one in kept.all_of(context.store, "05")]
+
+
+def test_each_time_solutions_run_the_work_folder_is_copied_and_deleting_the_lab_leaves_the_copies(
+    context: Context, catalog: Catalog
+) -> None:
+    """A fresh lab may have a work folder that is full, and an older copy is not what was there now."""
+    lab = catalog.find("05")
+    start(context, lab)
+    needed = needed_chapters(catalog, lab)
+    assert catch_up(context, lab, needed, fresh=True).kept_work is None, "nothing of the learner's is in it"
+    mine = context.paths.work / "05" / "mine.txt"
+    copies: list[Path] = []
+    for text in ("first", "second"):
+        mine.write_text(text)
+        reset(context, lab, state_of(context))
+        done = catch_up(context, lab, needed, fresh=text == "second")
+        assert done.kept_work is not None
+        copies.append(done.kept_work)
+    delete(context, "05")
+    assert [(copy / "mine.txt").read_text() for copy in copies] == ["first", "second"]
+
+
+def test_a_work_folder_that_cannot_be_copied_is_told_before_anything_is_done(context: Context, catalog: Catalog) -> None:
+    """What `sudo` in a machine wrote into it is root's."""
+    lab = catalog.find("05")
+    start(context, lab)
+    os.mkfifo(context.paths.work / "05" / "odd")
+    with pytest.raises(LabError, match="could not be copied"):
+        caught_up(context, lab, catalog, fresh=False)
+    assert solved(context) == []
+    assert [path.name for path in context.paths.work.iterdir()] == ["05"]
 
 
 def test_a_solution_that_fails_is_told_and_tried_again(context: Context, catalog: Catalog) -> None:

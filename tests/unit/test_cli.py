@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from courselab.cli import kubectl
 from courselab.cli.failure import clean
 from courselab.cli.kubectl import split_files
 from courselab.cli.main import VERBS
@@ -109,6 +110,39 @@ def test_kubectl_takes_files_of_the_host(tmp_path: Path) -> None:
     assert split_files(["apply", "-f", "-"]) == (["apply", "-f", "-"], None)
     with pytest.raises(UsageError, match="cannot be read"):
         split_files(["apply", "-f", str(tmp_path / "gone.yaml")])
+
+
+@pytest.mark.parametrize("words", [["delete", "-f"], ["delete", "-f", ""], ["delete", "--filename="]])
+def test_kubectl_without_a_file_does_not_take_those_of_this_folder(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.yaml").write_text("a: 1")
+    monkeypatch.chdir(tmp_path)
+    assert split_files(words) == (words, None)
+
+
+def test_kubectl_follows_logs_and_fetches_addresses_itself(tmp_path: Path) -> None:
+    follow = ["-n", "shop", "--context=x", "logs", "-f", "pod"]
+    assert split_files(follow) == (follow, None)
+    address = ["apply", "-f", "https://example.com/a.yaml"]
+    assert split_files(address) == (address, None)
+    (tmp_path / "a.yaml").write_text("a: 1")
+    assert split_files([*address, "-f", str(tmp_path / "a.yaml")]) == ([*address, "-f", "-"], b"a: 1")
+    assert split_files(["-n", "logs", "apply", "-f", str(tmp_path / "a.yaml")])[1] == b"a: 1"
+
+
+def test_ctrl_c_while_kubectl_runs_through_sudo_is_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(self: object, input: bytes) -> None:
+        raise KeyboardInterrupt
+
+    def refused(self: subprocess.Popen[bytes]) -> None:
+        self.terminate()
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", interrupted)
+    monkeypatch.setattr(subprocess.Popen, "kill", refused)
+    with pytest.raises(KeyboardInterrupt):
+        kubectl.run_with(["sleep", "60"], b"")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from courselab.errors import UsageError
+from courselab.errors import LabError, UsageError
 from courselab.machines.base import MachineSpec, Mount
 from courselab.machines.local import enter, spawn
 from courselab.machines.local.image import Sources, mmdebstrap_argv
@@ -97,3 +97,13 @@ def test_names_fit_the_kernel_and_differ_between_state_folders(tmp_path: Path) -
     assert one.group != other.group
     assert one.table != other.table
     assert HostNames.of(tmp_path / "one") == one
+
+
+def test_a_shared_folder_that_is_gone_is_told_by_name(tmp_path: Path) -> None:
+    """The checkout was moved, or the cache emptied, while the lab was stopped."""
+    there, gone = Mount(tmp_path, "/there"), Mount(tmp_path / "gone", "/gone")
+    spawn.refuse_without_shared(MachineSpec("k3s-02-server", "server", "02", mounts=(there,)))
+    with pytest.raises(LabError, match="cannot start") as told:
+        spawn.refuse_without_shared(MachineSpec("k3s-02-server", "server", "02", mounts=(there, gone)))
+    assert str(tmp_path / "gone") in told.value.why
+    assert "lab reset 02" in told.value.fix

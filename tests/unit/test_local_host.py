@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,13 @@ import pytest
 from courselab import process
 from courselab.errors import LabError
 from courselab.machines.base import MachineSpec, Mount
-from courselab.machines.local import available, disk, image, packages, record
+from courselab.machines.local import available, disk, image, machine, packages, record, spawn
 from courselab.machines.local.cgroups import Cgroups, find_hierarchies
-from courselab.machines.local.host import remove_unheld
+from courselab.machines.local.host import Host, remove_unheld
 from courselab.machines.local.hostsettings import HostSettings
 from courselab.machines.local.names import HostNames
+from courselab.machines.local.remote import Client, RemoteProvider
+from courselab.paths import Paths
 from courselab.progress import Silent
 
 V1 = """\
@@ -90,6 +93,18 @@ def test_a_user_whose_folder_vanished_does_not_count(sysctls: Path) -> None:
     settings(sysctls, "one").borrow()
     settings(sysctls, "one").give_back(lambda key, folder: (key, folder) != ("gone", Path("/machines/gone")))
     assert values(sysctls) == before
+
+
+def test_a_record_that_only_root_may_see_is_not_taken_for_none(sysctls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Python 3.14 answers; other users' machines would be listed as left over."""
+
+    def refused(path: Path) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patched, pytest.raises(PermissionError):
+        patched.setattr(Path, "exists", lambda self: False)
+        patched.setattr(Path, "read_text", refused)
+        settings(sysctls).users()
 
 
 def test_a_record_of_an_earlier_boot_is_not_put_back(sysctls: Path) -> None:
@@ -279,6 +294,40 @@ def test_a_machine_is_remembered_as_it_was_asked_for(tmp_path: Path) -> None:
     assert record.load(tmp_path / "m") == asked
     assert record.all_below(tmp_path) == [asked]
     assert record.load(tmp_path / "other") is None
+
+
+def test_a_user_who_is_not_root_may_read_which_process_a_machine_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root's helper writes it; `lab status` or `lab check` of the learner read it."""
+    monkeypatch.setattr(spawn, "MARK", "/")
+    monkeypatch.setattr(machine, "is_first_of_namespace", lambda pid: True)
+    monkeypatch.setattr(Cgroups, "pids", lambda self, name: {os.getpid()})
+    made = record.Record(MachineSpec("k3s-02-server", "server", "02"), "10.96.0.11", tmp_path)
+    record.save(made, tmp_path / "k3s-02-server")
+    assert machine.LocalMachine(made, Host.of(tmp_path)).leader()
+    assert (tmp_path / "k3s-02-server" / "leader.json").stat().st_mode & 0o777 == 0o644
+
+
+def test_sudo_is_asked_on_the_terminal_that_it_remembers_a_password_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else `lab start 2> log` is refused with "Run `sudo true` first", and that helps nothing."""
+    sudo = tmp_path / "sudo"
+    sudo.write_text(f"#!/bin/sh\ncut -d' ' -f6 /proc/$$/stat > '{tmp_path}/session'\nexit 1\n")
+    sudo.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    paths = Paths(tmp_path, tmp_path / "state", tmp_path / "cache", tmp_path / "config", tmp_path / "work")
+    with pytest.raises(LabError, match="need root"):
+        Client(paths, Silent(), lambda question: True).call("prepare")
+    assert int((tmp_path / "session").read_text()) == os.getsid(0)
+
+
+def test_which_snapshots_there_are_is_seen_without_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`lab doctor` asks each machine, and is no reason for a password."""
+    monkeypatch.setenv("PATH", str(tmp_path))  # no sudo
+    paths = Paths(tmp_path, tmp_path / "state", tmp_path / "cache", tmp_path / "config", tmp_path / "work")
+    record.save(record.Record(MachineSpec("k3s-02-server", "server", "02"), "10.96.0.11", tmp_path), paths.machines / "k3s-02-server")
+    for name in ("one", ".two.new"):
+        (paths.machines / "k3s-02-server" / "snapshots" / name).mkdir(parents=True)
+    provider = RemoteProvider(paths, Client(paths, Silent(), lambda question: True))
+    assert [one.snapshots() for one in provider.list("02")] == [["one"]]
 
 
 def test_locks_of_killed_machines_are_removed_and_held_ones_are_not(tmp_path: Path) -> None:

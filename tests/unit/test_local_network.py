@@ -158,3 +158,28 @@ def test_a_vpn_that_takes_all_addresses_does_not_move_a_lab(tmp_path: Path, host
     host.routes.append(str(old))
     with pytest.raises(LabError, match="no free private network"):
         networks.move("02")
+
+
+def test_rules_of_the_older_kind_that_cannot_be_joined_are_told_and_hinder_no_removal(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A snap of Docker brings an iptables of its own along."""
+
+    def run(argv: list[str], **words: Any) -> process.Completed:
+        if argv[0].endswith("iptables-legacy"):
+            raise process.CommandMissing("The program 'iptables-legacy' could not be started")
+        return host.run(argv, **words)
+
+    (tmp_path / "tables").write_text("filter\n")
+    monkeypatch.setattr(firewall, "LEGACY_TABLES", tmp_path / "tables")
+    monkeypatch.setattr(firewall, "find_program", lambda name: None, raising=False)
+    monkeypatch.setattr(process, "run", run)
+    firewall.apply("courselab_x", [])
+    with pytest.raises(LabError, match="would not let machines pass") as told:
+        firewall.apply("courselab_x", [firewall.Side("clab1", "10.96.1.0/24")])
+    assert "iptables" in told.value.fix
+
+
+def test_a_default_route_over_several_interfaces_names_none(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "_ip_json", lambda *words: [{"dst": "default", "nexthops": [{"dev": "a"}, {"dev": "b"}]}])
+    assert network.uplink_mtu() == 1500

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from courselab import process
 from courselab.process import CommandFailed, CommandMissing, CommandTimeout, end_running, run, tied
 
 
@@ -112,3 +113,14 @@ os._exit(0)
 def test_nothing_starts_any_more_once_the_process_ends(tmp_path: Path) -> None:
     """A thread that goes on to the next program after Ctrl-C would leave that behind, with nobody to end it."""
     assert run([sys.executable, "-c", _GOES_ON, str(tmp_path)], timeout_s=60).text.strip() == "0"
+
+
+def test_programs_that_end_while_all_are_ended_are_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that wait for one each go on as soon as theirs is killed."""
+    running = {subprocess.Popen(["true"], start_new_session=True) for _ in range(3)}
+    for one in running:
+        one.wait()
+    monkeypatch.setattr(process, "_running", running)
+    monkeypatch.setattr(os, "killpg", lambda pid, number: running.discard(next(one for one in running if one.pid == pid)))
+    end_running()
+    assert not running

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from courselab.course import Lab
 from courselab.course.load import load_lab
@@ -320,3 +322,49 @@ def test_an_interrupt_does_not_wait_for_what_is_being_built(context: Context, la
     finally:
         signal.signal(signal.SIGALRM, before)
         let_go.set()
+
+
+def test_a_stop_goes_by_what_the_lab_is_when_its_turn_comes(context: Context, lab: Lab) -> None:
+    """A password may be typed between reading the state and holding the lock; meanwhile another command changes the lab."""
+    old = start(context, lab)
+    context.store.save(replace(old, due="completed: all tasks passed", caught_up="key"))
+    stop(context, old)
+    now = context.store.load("02")
+    assert now and (now.phase, now.caught_up) == (Phase.STOPPED, "key")
+    delete(context, "02")
+    with pytest.raises(LabError, match="is gone"):
+        stop(context, old)
+    assert context.store.chapters() == []
+
+
+def grown(lab: Lab) -> Lab:
+    """The same chapter after an update of the course gave it one more machine."""
+    path = lab.folder / "lab.yaml"
+    path.write_text(path.read_text().replace("two: {role: none}", "two: {role: none}, three: {role: none}"))
+    return load_lab(lab.folder)
+
+
+def test_a_lab_of_a_chapter_that_got_another_machine_is_told_and_can_be_reset(context: Context, lab: Lab) -> None:
+    state = start(context, lab)
+    stop(context, state)
+    lab = grown(lab)
+    with pytest.raises(LabError, match="before its chapter was changed") as told:
+        start(context, lab)
+    assert "three" in told.value.why and "lab reset 02" in told.value.fix
+    assert list(reset(context, lab, state).machines) == ["one", "two", "three"]
+
+
+def test_a_lab_that_was_begun_before_its_chapter_got_another_machine_is_finished(context: Context, lab: Lab) -> None:
+    assert isinstance(context.provider, FakeProvider)
+    context.provider.fail_after = 1
+    with pytest.raises(LabError):
+        start(context, lab)
+    context.provider.fail_after = None
+    assert list(start(context, grown(lab)).machines) == ["one", "two", "three"]
+
+
+def test_a_work_folder_that_was_removed_is_made_again_before_a_machine_needs_it(context: Context, lab: Lab) -> None:
+    stop(context, start(context, lab))
+    shutil.rmtree(context.paths.work / "02")
+    start(context, lab)
+    assert (context.paths.work / "02").is_dir()

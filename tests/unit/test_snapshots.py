@@ -19,7 +19,7 @@ from courselab.progress import Silent
 from courselab.session import kept, snapshots
 from courselab.session import start as starting
 from courselab.session.context import Context, machines_of
-from courselab.session.end import stop
+from courselab.session.end import delete, stop
 from courselab.session.kept import Snapshot, over_budget
 from courselab.session.parts import Parts
 from courselab.session.reset import reset
@@ -27,7 +27,7 @@ from courselab.session.restore import restore
 from courselab.session.start import start
 from courselab.session.store import LabState, Phase, Store
 from tests.unit.conftest import LAB_YAML
-from tests.unit.fakes import FakeProvider
+from tests.unit.fakes import FakeMachine, FakeProvider
 
 
 @pytest.fixture
@@ -188,6 +188,36 @@ def test_a_snapshot_nobody_asked_for_waits_for_the_next_stop_where_it_is_dear(co
     assert names(context) == ["completed"]
 
 
+def test_noting_a_snapshot_for_later_takes_nothing_back(context: Context, lab: Lab) -> None:
+    """A check takes a while, and its lab may be stopped or deleted meanwhile."""
+    provider_of(context).cheap = False
+    old = start(context, lab)
+    stop(context, old)
+    snapshots.take_by_itself(context, lab, old, name="completed", why="all tasks passed")
+    assert state_of(context).phase is Phase.STOPPED
+    delete(context, "02")
+    snapshots.take_by_itself(context, lab, old, name="completed", why="all tasks passed")
+    assert context.store.chapters() == []
+
+
+def test_a_lab_runs_on_when_a_dear_snapshot_of_it_fails(context: Context, lab: Lab) -> None:
+    provider_of(context).cheap = False
+    start(context, lab)
+    provider_of(context).fail_at = "snapshot k3s-02-two snapshot"
+    with pytest.raises(LabError, match="No space"):
+        snapshots.take(context, lab, state_of(context))
+    assert {machine.state for machine in context.provider.list("02")} == {MachineState.RUNNING}
+    assert names(context) == []
+
+
+def test_where_snapshots_are_dear_none_from_before_a_solution_is_taken_after_it(context: Context, lab: Lab) -> None:
+    provider_of(context).cheap = False
+    start(context, lab)
+    assert snapshots.take_before_solution(context, lab, state_of(context), lab.tasks[0]) is None
+    stop(context, state_of(context), lab)
+    assert names(context) == []
+
+
 def test_a_solved_lab_is_kept_once_and_again_after_a_reset(context: Context, lab: Lab) -> None:
     start(context, lab)
     assert snapshots.take_completed(context, lab, state_of(context))
@@ -249,6 +279,23 @@ def test_a_damaged_record_is_no_snapshot(started: Context, lab: Lab) -> None:
     snapshots.take(started, lab, state_of(started), name="one")
     (started.store.snapshots("02") / "bad.json").write_bytes(b"{")
     assert names(started) == ["one"]
+
+
+def test_a_lab_that_is_deleted_while_its_snapshots_are_measured_stays_deleted(
+    context: Context, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any lab's reset measures the snapshots of all."""
+    start(context, lab)
+    snapshots.take_locked(context, lab, state_of(context), name="one", why="", automatic=True)
+
+    def slowly(self: FakeMachine, name: str) -> int:
+        if context.store.chapters():
+            delete(context, "02")
+        return 1
+
+    monkeypatch.setattr(FakeMachine, "snapshot_bytes", slowly)
+    snapshots.measured(context, "02")
+    assert not context.store.folder("02").exists()
 
 
 def test_dropping_the_last_snapshot_of_an_earlier_life_removes_its_machines(context: Context, lab: Lab) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 
 import click
 
 from courselab.cli.app import App, chapter_argument, debug_option, json_option
 from courselab.machines.capacity import gib, measure
-from courselab.machines.choose import providers
+from courselab.machines.choose import configured, providers
 from courselab.session.context import Context
 from courselab.session.leftovers import clean_up
 from courselab.session.room import need_of
@@ -38,9 +39,10 @@ def command(chapter: str | None, fix: bool, as_json: bool) -> int:
     usable = [str(row["provider"]) for row in rows if row["usable"]]
     has = measure(app.paths.cache)
     lab = app.catalog.find(chapter) if chapter else None
-    chosen = usable[0] if usable else None
+    wish = os.environ.get("LAB_PROVIDER") or configured(app.paths)
+    chosen = next((name for name in usable if wish in ("", name)), None)
     missing = need_of(lab, chosen).missing_from(has) if lab and chosen else []
-    well = bool(usable) and not missing
+    well = bool(chosen) and not missing
     if as_json:
         host = {"cpus": has.cpus, "memory_mib": has.memory_mib, "virtualisation": has.virtualisation}
         answer = {"providers": rows, "chosen": chosen, "free_disk_gib": round(has.free_disk_gib, 1), "host": host, "missing": missing}
@@ -52,6 +54,8 @@ def command(chapter: str | None, fix: bool, as_json: bool) -> int:
         for label, text in (("why", row["why"]), ("fix", row["fix"])):
             if text:
                 print(f"    {label}: {text}")
+    if wish and not chosen:
+        _line(False, f"{wish}, which config.toml or LAB_PROVIDER asks for, cannot be used")
     print(f"  {has.cpus} CPUs, {gib(has.memory_mib)} of memory, virtualisation {_VIRTUALISATION[has.virtualisation]}")
     enough = has.free_disk_gib >= _NEEDED_GIB
     needed = "" if enough else f"; {_NEEDED_GIB} GiB are needed"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -15,7 +16,8 @@ from courselab.session.context import running_machine
 
 _MANIFESTS = (".yaml", ".yml", ".json")
 _LIMIT_BYTES = 8 * 1024 * 1024
-_TIMEOUT_S = 600
+# Of kubectl's flags, those that may stand before its verb and have a word of their own.
+_WITH_VALUE = {"-n", "--namespace", "--context", "--cluster", "--user", "--kubeconfig", "-s", "--server", "--as", "--request-timeout", "-v"}
 
 
 @click.command("kubectl", cls=PassThrough, epilog="Example:  lab kubectl get pods -A           lab kubectl apply -f work/02/web.yaml")
@@ -31,34 +33,62 @@ def command(words: tuple[str, ...]) -> int:
     if manifests is None:
         become(full)
     sys.stdout.flush()
-    return subprocess.run(full, input=manifests, timeout=_TIMEOUT_S, check=False).returncode
+    return run_with(full, manifests)
+
+
+def run_with(argv: list[str], manifests: bytes) -> int:
+    """Run kubectl with these manifests as its input, for as long as it likes; its exit code."""
+    with subprocess.Popen(argv, stdin=subprocess.PIPE) as kubectl:
+        try:
+            kubectl.communicate(manifests)
+        except BaseException:
+            with suppress(PermissionError):  # it is sudo's, which ends by the same Ctrl-C
+                kubectl.kill()
+            raise
+    return kubectl.returncode
 
 
 def split_files(words: list[str]) -> tuple[list[str], bytes | None]:
-    """kubectl's arguments with every `-f FILE` of the host taken out, and what those files hold, for its standard input."""
+    """kubectl's arguments with every `-f FILE` of the host taken out, and what those files hold, for its standard input.
+
+    What is at an address stays: kubectl fetches it.
+    """
+    if _verb(words) == "logs":  # there -f means --follow
+        return words, None
     argv: list[str] = []
-    files: list[str] = []
+    names: list[str] = []
+    after: list[str] = []
     rest = iter(words)
     for word in rest:
         if word == "--":
-            argv += [word, *rest]
+            after = [word, *rest]
         elif word in ("-f", "--filename"):
-            files.append(next(rest, ""))
+            names.append(next(rest, ""))
         elif word.startswith(("-f=", "--filename=")):
-            files.append(word.partition("=")[2])
+            names.append(word.partition("=")[2])
         else:
             argv.append(word)
-    if not files or files == ["-"]:
+    files = [name for name in names if not name.startswith(("http://", "https://"))]
+    if not files or files == ["-"] or "" in files:  # kubectl itself says what is wrong with no name
         return words, None
-    if words and words[0] == "logs":  # there -f means --follow
-        return words, None
-    return [*argv, "-f", "-"], b"\n---\n".join(part for name in files for part in _read(name))
+    addresses = [word for name in names if name not in files for word in ("-f", name)]
+    return [*argv, *addresses, "-f", "-", *after], b"\n---\n".join(part for name in files for part in _read(name))
+
+
+def _verb(words: list[str]) -> str:
+    rest = iter(words)
+    for word in rest:
+        if word in _WITH_VALUE:
+            next(rest, "")
+        elif not word.startswith("-"):
+            return word
+    return ""
 
 
 def _read(name: str) -> list[bytes]:
     path = Path(name).expanduser()
-    files = sorted(file for file in path.iterdir() if file.suffix in _MANIFESTS) if path.is_dir() else [path]
     try:
+        files = sorted(file for file in path.iterdir() if file.suffix in _MANIFESTS) if path.is_dir() else [path]
         parts = [file.read_bytes() for file in files]
     except OSError as missing:
         raise UsageError(

@@ -11,6 +11,7 @@ from courselab.cli.app import App, chapter_argument, debug_option, json_option, 
 from courselab.cli.catching_up import catching_up
 from courselab.cli.console import seconds
 from courselab.cli.tasks import print_tasks
+from courselab.errors import UsageError
 from courselab.session.context import params_of
 from courselab.session.start import start
 
@@ -31,6 +32,12 @@ def command(*, chapter: str | None, catch_up: bool, provider: str | None, as_jso
     app = App.here(yes=yes)
     lab = app.meant(chapter)
     state = app.store.load(lab.chapter)
+    if state and provider not in (None, state.provider):
+        raise UsageError(
+            f"The machines of lab {lab.chapter} are on {state.provider}",
+            why="A lab stays where it was begun.",
+            fix=f"`lab delete {lab.chapter}`, then `lab start {lab.chapter} --on {provider}`; your files and your progress stay.",
+        )
     context = app.context(app.provider(state.provider if state else provider))
     fresh = state is None or state.phase.value in ("starting", "resetting")
     ready_at: list[float] = []

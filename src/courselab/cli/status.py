@@ -10,7 +10,7 @@ import click
 
 from courselab.cli.app import App, chapter_argument, debug_option, json_option
 from courselab.course import Lab
-from courselab.errors import Unreachable
+from courselab.errors import LabError
 from courselab.machines import Machine, MachineState
 from courselab.machines.base import Usage
 from courselab.session.ages import size
@@ -25,12 +25,20 @@ from courselab.session.store import LabState
 def command(chapter: str | None, as_json: bool) -> None:
     """Show the started labs: which Kubernetes, where, and each machine's state, address, and what it takes of this computer."""
     app = App.here()
-    labs = [app.catalog.find(chapter)] if chapter else [app.catalog.find(name) for name in app.store.chapters()]
-    rows = [_row(app, lab, app.started(lab)) for lab in labs]
+    names = [app.catalog.find(chapter).chapter] if chapter else app.store.chapters()
+    rows, failed = _rows(app, names)
+    if failed and not rows:
+        raise failed[0]
     if as_json:
         print(json.dumps({"schema": 1, "labs": rows}, ensure_ascii=False))
-        return
-    if not rows:
+    else:
+        _show(rows, none=not names)
+    if failed:
+        raise failed[0]
+
+
+def _show(rows: list[dict[str, Any]], *, none: bool) -> None:
+    if none:
         print("No lab is started. `lab start 01` starts one.")
     for row in rows:
         print(f"Lab {row['lab']}  {row['title']}  {row['state']}  {row['k3s']}  on {row['provider']}")
@@ -38,6 +46,23 @@ def command(chapter: str | None, as_json: bool) -> None:
             about = [f"{machine['state']:<8}", f"{machine['address']:<15}", f"{machine['kubernetes']:<16}", *_usage_words(machine)]
             print(f"  {machine['name']:<12} {'  '.join(about).rstrip()}")
         print(f"  your files   {row['work']}")
+
+
+def _rows(app: App, chapters: list[str]) -> tuple[list[dict[str, Any]], list[LabError]]:
+    """A row for each lab that can be looked at; why the others cannot."""
+    rows: list[dict[str, Any]] = []
+    failed: list[LabError] = []
+    for chapter in chapters:
+        try:
+            if chapter not in app.catalog.chapters():
+                raise LabError(
+                    f"Lab {chapter} is of a chapter that is not in {app.paths.course}", fix=f"`lab delete {chapter}` removes it."
+                )
+            lab = app.catalog.find(chapter)
+            rows.append(_row(app, lab, app.started(lab)))
+        except LabError as error:
+            failed.append(error)
+    return rows, failed
 
 
 def _row(app: App, lab: Lab, state: LabState) -> dict[str, Any]:
@@ -63,7 +88,7 @@ def _machine_row(host: str, machine: Machine | None) -> dict[str, Any]:
     try:
         running = machine.state is MachineState.RUNNING
         return row | {"address": machine.address, "kubernetes": _kubernetes(machine) if running else "", **asdict(machine.usage())}
-    except Unreachable as silent:
+    except LabError as silent:  # not running any more, or too busy to answer in time
         return row | {"kubernetes": silent.what}
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
+import itertools
 import shlex
 import shutil
 from collections.abc import Sequence
@@ -54,7 +56,8 @@ def needed_chapters(catalog: Catalog, lab: Lab) -> list[Lab]:
 def catch_up(context: Context, lab: Lab, needed: Sequence[Lab], *, fresh: bool) -> Done:
     """Bring a lab that is ready to where the solved chapters `needed` leave it. `fresh`: it was made just now, nobody worked in it.
 
-    A lab that has it already is not touched. What a learner did in it before is kept as a snapshot, and a copy of the work folder.
+    A lab that has it already is not touched. What a learner did in it before is kept as a snapshot; what they have in the work folder,
+    which is older than a fresh lab may be, as a copy.
     """
     state = _state(context, lab)
     key = _key(needed, state)
@@ -64,10 +67,9 @@ def catch_up(context: Context, lab: Lab, needed: Sequence[Lab], *, fresh: bool) 
     if fresh and old:
         restore(context, lab, state, old)
         return Done(_state(context, lab), "snapshot", snapshot=old.name)
-    work = None
+    work = _copy_of_work(context, lab)
     if not fresh:
         snapshots.take(context, lab, state, name=BEFORE, why="before catching up", automatic=True)
-        work = _copy_of_work(context, lab)
     with lab_lock(context.paths.state, lab.chapter, "start --catch-up"):
         for one in needed:
             with context.progress.stage("Catching up", f"chapter {one.chapter}", eta_s=_ETA_S):
@@ -78,9 +80,10 @@ def catch_up(context: Context, lab: Lab, needed: Sequence[Lab], *, fresh: bool) 
 
 
 def keep_result(context: Context, lab: Lab) -> None:
-    """Once it was found good: a snapshot of it, so that the next time costs nothing."""
+    """Once it was found good: a snapshot of it, so that the next time costs nothing. Where snapshots are dear there is none: one that is put
+    off until the lab stops has the learner's own work in it."""
     state = _state(context, lab)
-    if not _results(context, lab, state.caught_up):
+    if context.provider.cheap_snapshots and not _results(context, lab, state.caught_up):
         snapshots.take_by_itself(context, lab, state, name=CAUGHT_UP, why=kept.CAUGHT_UP)
 
 
@@ -138,9 +141,32 @@ def _run(context: Context, state: LabState, task: str, part: Part) -> None:
 
 
 def _copy_of_work(context: Context, lab: Lab) -> Path | None:
-    """A copy of the learner's folder, since solutions write files into it."""
-    work, target = context.paths.work / lab.chapter, context.store.folder(lab.chapter) / BEFORE
-    if not work.is_dir() or target.exists():
-        return target if target.exists() else None
-    shutil.copytree(work, target, symlinks=True)
+    """A copy of the learner's folder, since solutions write files into it; None if nothing of theirs is in it. It is beside the folder,
+    where `lab delete` leaves it."""
+    work = context.paths.work / lab.chapter
+    names = (f"{lab.chapter}-{BEFORE}{f'-{number}' if number > 1 else ''}" for number in itertools.count(1))
+    target = next(path for name in names if not (path := work.with_name(name)).exists())
+    making = work.with_name(f".{target.name}.new")
+    try:
+        if not _has_own_files(work, lab):
+            return None
+        shutil.rmtree(making, ignore_errors=True)
+        shutil.copytree(work, making, symlinks=True)
+        making.rename(target)  # whole, or not there
+    except OSError as failed:  # what root wrote into it in a machine, say
+        shutil.rmtree(making, ignore_errors=True)
+        why = f"Solutions write into it, and copying it failed: {str(failed)[:300]}"
+        raise LabError(
+            f"Your folder {work} could not be copied", why=why, fix="Move what is named there elsewhere, or make it your own."
+        ) from failed
     return target
+
+
+def _has_own_files(work: Path, lab: Lab) -> bool:
+    """Whether there is anything in it but starter files as they came."""
+    for path in work.rglob("*"):
+        starter = lab.starter_folder / path.relative_to(work)
+        same = starter.is_dir() if path.is_dir() else starter.is_file() and path.is_file() and filecmp.cmp(path, starter, shallow=False)
+        if not same:
+            return True
+    return False

@@ -32,6 +32,13 @@ def params_of(lab: Lab, state: LabState) -> Params:
     return Params.draw(lab, state.seed, state.provider)
 
 
+def current(context: Context, state: LabState) -> LabState:
+    """The lab's state as it is now that its lock is held: another command may have changed the lab since `state` was read."""
+    if found := context.store.load(state.chapter):
+        return found
+    raise LabError(f"Lab {state.chapter} is gone", why="It was deleted meanwhile.", fix=f"lab start {state.chapter}")
+
+
 def machines_of(context: Context, state: LabState) -> dict[str, Machine | None]:
     """Host name → machine, None for one that is gone."""
     return {host: context.provider.get(name) for host, name in state.machines.items()}

@@ -10,7 +10,7 @@ from courselab.course import Lab
 from courselab.errors import LabError
 from courselab.machines import MachineState
 from courselab.session import kept
-from courselab.session.context import Context, machines_of
+from courselab.session.context import Context, current, machines_of
 from courselab.session.lock import lab_lock
 from courselab.session.snapshots import take_due
 from courselab.session.store import LabState, Phase
@@ -22,6 +22,7 @@ _BUSY_WAIT_S = 10.0
 def stop(context: Context, state: LabState, lab: Lab | None = None) -> None:
     """Shut the lab's machines down; everything in them stays. With `lab`, a snapshot that was put off until now is taken."""
     with lab_lock(context.paths.state, state.chapter, "stop"):
+        state = current(context, state)
         running = [m for m in machines_of(context, state).values() if m and m.state is not MachineState.STOPPED]
         with context.progress.stage("Stopping machines", eta_s=3):
             in_parallel(machine.stop for machine in running)

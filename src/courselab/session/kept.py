@@ -75,6 +75,12 @@ def remember(store: Store, snapshot: Snapshot) -> None:
     write_atomic(store.snapshots(snapshot.chapter) / f"{snapshot.name}.json", data)
 
 
+def note_size(store: Store, snapshot: Snapshot) -> None:
+    """Remember a snapshot that was measured, unless it was removed meanwhile: measuring takes seconds, and holds no lock."""
+    if (store.snapshots(snapshot.chapter) / f"{snapshot.name}.json").exists():
+        remember(store, snapshot)
+
+
 def forget(store: Store, snapshot: Snapshot) -> None:
     """From here on the snapshot is not there any more."""
     (store.snapshots(snapshot.chapter) / f"{snapshot.name}.json").unlink(missing_ok=True)

@@ -25,6 +25,7 @@ from courselab.session.context import Context, machines_of
 from courselab.session.room import naming_a_full_disk, warn_before_swapping
 from courselab.session.store import LabState, Phase
 from courselab.session.together import in_parallel
+from courselab.session.work import prepare_work_folder
 
 READY_S = 180.0
 _NOW_S = 10.0
@@ -50,6 +51,14 @@ def wake(context: Context, lab: Lab, state: LabState) -> LabState:
 
     Raises LabError that says what is lost, and names the newest snapshot if there is one.
     """
+    if missing := [host for host in lab.file.machines if host not in state.machines]:
+        raise LabError(
+            f"Lab {lab.chapter} was made before its chapter was changed",
+            why=f"It has no machine {', '.join(missing)}.",
+            fix=f"`lab reset {lab.chapter}` makes the lab anew.",
+        )
+    if not (context.paths.work / lab.chapter).is_dir():
+        prepare_work_folder(context.paths, lab)  # a machine does not start without what it shares
     try:
         with naming_a_full_disk(context):
             return _wake(context, lab, state)

@@ -12,7 +12,7 @@ from courselab.course import Lab, Task
 from courselab.errors import LabError
 from courselab.machines import Machine, MachineState
 from courselab.session import kept
-from courselab.session.context import Context, machines_of
+from courselab.session.context import Context, current, machines_of
 from courselab.session.kept import Snapshot
 from courselab.session.lock import lab_lock
 from courselab.session.resume import wake
@@ -30,7 +30,7 @@ def take(context: Context, lab: Lab, state: LabState, *, name: str = "", why: st
     if name and not automatic:
         kept.check_name(context.store, lab.chapter, name)
     with lab_lock(context.paths.state, lab.chapter, "snapshot"):
-        state = context.store.load(lab.chapter) or state
+        state = current(context, state)
         taken = take_locked(context, lab, state, name=name or "snapshot", why=why, automatic=automatic)
         prune(context, lab.chapter)
     return taken
@@ -57,10 +57,11 @@ def take_locked(context: Context, lab: Lab, state: LabState, *, name: str, why: 
 
 def take_by_itself(context: Context, lab: Lab, state: LabState, *, name: str, why: str) -> Snapshot | None:
     """A snapshot nobody asked for: now where it is cheap, else noted for the next stop. Nothing that goes wrong with it is an error."""
-    if not context.provider.cheap_snapshots:
-        context.store.save(msgspec.structs.replace(state, due=f"{name}: {why}"))
-        return None
     try:
+        if not context.provider.cheap_snapshots:
+            with lab_lock(context.paths.state, lab.chapter, "snapshot"):
+                context.store.save(msgspec.structs.replace(current(context, state), due=f"{name}: {why}"))
+            return None
         return take(context, lab, state, name=name, why=why, automatic=True)
     except LabError as error:
         context.progress.say(f"No snapshot was taken: {error.why or error.what}")
@@ -76,8 +77,8 @@ def take_completed(context: Context, lab: Lab, state: LabState) -> Snapshot | No
 
 
 def take_before_solution(context: Context, lab: Lab, state: LabState, task: Task) -> Snapshot | None:
-    """Keep what a learner tried before they run our solution over it."""
-    if state.phase is not Phase.READY:
+    """Keep what a learner tried before they run our solution over it; not where that had to wait until after it."""
+    if state.phase is not Phase.READY or not context.provider.cheap_snapshots:
         return None
     return take_by_itself(context, lab, state, name=BEFORE_SOLUTION, why=f"before the solution of {task.id}")
 
@@ -152,7 +153,7 @@ def measured(context: Context, chapter: str) -> list[Snapshot]:
         if one.size_bytes < 0:
             machines = [machine for name in one.machines.values() if (machine := context.provider.get(name))]
             one = msgspec.structs.replace(one, size_bytes=sum(machine.snapshot_bytes(one.name) for machine in machines))  # noqa: PLW2901
-            kept.remember(context.store, one)
+            kept.note_size(context.store, one)
         found.append(one)
     return found
 
@@ -178,7 +179,11 @@ def _still(context: Context, lab: Lab, state: LabState, machines: Sequence[Machi
             yield
             return
     in_parallel(machine.stop for machine in running)
-    yield
+    try:
+        yield
+    except LabError:
+        wake(context, lab, state)  # for lack of room there is no snapshot, but the lab there was
+        raise
     wake(context, lab, state)
 
 

@@ -57,6 +57,10 @@ def build(context: Context, lab: Lab, state: LabState, on_node_ready: Callable[[
 
 def _build(context: Context, lab: Lab, state: LabState, on_node_ready: Callable[[], None]) -> LabState:
     threading.Thread(target=_import_client, daemon=True).start()
+    names = {
+        host: state.machines.get(host, name) for host, name in machine_names(lab).items()
+    }  # the chapter may have changed since it was begun
+    state = replace(state, machines=names)
     context.store.save(state)
     work = prepare_work_folder(context.paths, lab)
     parts = gather_parts(context, lab)

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from courselab import process
+from courselab.errors import LabError
 from courselab.machines.local.names import BRIDGES
+from courselab.machines.local.packages import find_program
 
 TIMEOUT_S = 10.0
 LEGACY_TABLES = Path("/proc/net/ip_tables_names")  # what the older kernel interface of iptables has
@@ -104,7 +106,16 @@ def _is_lab(chain: Chain) -> bool:
 
 def _legacy_passes(table: str, sides: Sequence[Side]) -> None:
     """The same for rules that were made through the older kernel interface, which nft does not show."""
-    command = ["iptables-legacy", "--wait", "5"]
+    program = find_program("iptables-legacy")
+    if not program:
+        if sides:
+            raise LabError(
+                "The host's firewall would not let machines pass",
+                why="Some program made rules through the older interface of iptables, and there is no iptables-legacy to add ours.",
+                fix="Run `apt-get install iptables` as root.",
+            )
+        return  # then none of ours are there
+    command = [program, "--wait", "5"]
     listed = process.run([*command, "-S", "FORWARD"], timeout_s=TIMEOUT_S)
     for line in listed.text.splitlines():
         if line.startswith("-A FORWARD ") and f"--comment {table}" in line:

@@ -127,7 +127,6 @@ MACHINE_CALLS: dict[str, Callable[[LocalMachine, dict[str, Any], bytes], Answer]
     "delete": lambda machine, _args, _body: (machine.delete(), b""),
     "snapshot": lambda machine, args, _: (machine.snapshot(args["name"]), b""),
     "restore": lambda machine, args, _: (machine.restore(args["name"], keep=args["keep"]), b""),
-    "snapshots": lambda machine, _args, _body: (machine.snapshots(), b""),
     "delete_snapshot": lambda machine, args, _: (machine.delete_snapshot(args["name"]), b""),
 }
 

@@ -140,9 +140,10 @@ class HostSettings:
         return self.run / "kernel-settings.json"
 
     def _record(self) -> dict[str, Any]:
-        if not self._file.exists():
+        try:
+            record: dict[str, Any] = json.loads(self._file.read_text())
+        except FileNotFoundError:  # not asked with exists(): since Python 3.14 that hides what only root may see
             return {}
-        record: dict[str, Any] = json.loads(self._file.read_text())
         return record if record.get("boot") == self.boot else {}
 
     def _write(self, record: dict[str, Any]) -> None:

@@ -125,6 +125,7 @@ class LocalMachine:
                 self.host.settings.borrow()
                 lan = self.host.network_for(self.spec.lab)
             spawn.link_image(self.folder, self.record.image)
+            spawn.refuse_without_shared(self.spec)
             spawn.write_boot_files(
                 self.folder, address=self.address, gateway=lan.gateway, mtu=network.uplink_mtu(), nameservers=network.nameservers()
             )
@@ -206,7 +207,7 @@ class LocalMachine:
         """Its init process, if it has come so far that units can be started."""
         try:
             stored = Process(**json.loads((self.folder / "leader.json").read_text()))
-        except (FileNotFoundError, ValueError, TypeError):
+        except (FileNotFoundError, PermissionError, ValueError, TypeError):
             stored = None
         if stored and stored.alive:
             return stored
@@ -216,7 +217,8 @@ class LocalMachine:
         for pid in sorted(self.host.cgroups.pids(self.id)):
             # Only whether the mark exists is asked, so it does not matter where the machine's links lead.
             if is_first_of_namespace(pid) and os.path.lexists(f"/proc/{pid}/root{spawn.MARK}") and (found := Process.of(pid)):
-                files.write_json(self.folder / "leader.json", {"pid": found.pid, "started": found.started, "boot": found.boot})
+                known = {"pid": found.pid, "started": found.started, "boot": found.boot}
+                files.write_json(self.folder / "leader.json", known, mode=0o644)  # a user who is not root looks there before asking us
                 return found
         return None
 

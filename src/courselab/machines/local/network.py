@@ -191,8 +191,8 @@ def exists(interface: str) -> bool:
 
 def uplink_mtu() -> int:
     """The MTU of the interface with the default route, 1500 when there is none."""
-    routes = _ip_json("-4", "route", "show", "default")
-    links = _ip_json("link", "show", "dev", routes[0]["dev"]) if routes else []
+    devices = [route["dev"] for route in _ip_json("-4", "route", "show", "default") if "dev" in route]  # one over several has none
+    links = _ip_json("link", "show", "dev", devices[0]) if devices else []
     return max(1280, min(1500, links[0]["mtu"])) if links else 1500
 
 

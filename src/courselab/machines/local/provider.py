@@ -63,7 +63,9 @@ class LocalProvider:
             found = record.load(host.folder(spec.name)) or self._new(host, spec)
         if found.spec != spec:
             raise LabError(
-                f"There already is another machine {spec.name}", why="It was made with other settings.", fix="Delete it, then try again."
+                f"There already is another machine {spec.name}",
+                why="It was made with other settings.",
+                fix=f"`lab delete {spec.lab}`, then run the command again. Your files stay.",
             )
         machine = LocalMachine(found, host)
         machine.start()

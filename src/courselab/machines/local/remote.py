@@ -85,7 +85,7 @@ class Client:
 
     def _announce(self) -> None:
         """Say why before sudo asks for a password; without a terminal to ask on, refuse."""
-        if process.run(["sudo", "-n", "true"], timeout_s=SUDO_TIMEOUT_S).code == 0:
+        if _sudo_is_open():
             return
         if not sys.stderr.isatty():
             raise LabError(
@@ -123,6 +123,15 @@ class Client:
             shown.pop(number)[0].__exit__(None, None, None)
         else:
             shown[number][1].update(head["detail"], head["fraction"])
+
+
+def _sudo_is_open() -> bool:
+    """Whether sudo asks for nothing. In our own session, as the helper: what sudo remembers is for one terminal, which `process.run` leaves."""
+    try:
+        asked = subprocess.run(["sudo", "-n", "true"], stdin=subprocess.DEVNULL, capture_output=True, timeout=SUDO_TIMEOUT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return asked.returncode == 0
 
 
 def _end(channel: Channel, helper: subprocess.Popen[bytes]) -> None:
@@ -272,8 +281,7 @@ class RemoteMachine:
         self.client.call("restore", machine=self.name, name=name, keep=keep)
 
     def snapshots(self) -> list[str]:
-        names: list[str] = self.client.call("snapshots", machine=self.name).head["value"]
-        return names
+        return LocalMachine(self.record, self.host).snapshots()
 
     def delete_snapshot(self, name: str) -> None:
         self.client.call("delete_snapshot", machine=self.name, name=name)

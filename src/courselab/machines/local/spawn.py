@@ -105,6 +105,17 @@ def link_image(folder: Path, image: Path) -> None:
     (folder / "root").mkdir(exist_ok=True)
 
 
+def refuse_without_shared(spec: MachineSpec) -> None:
+    """Say which of the folders that the machine shares is not there any more: systemd-nspawn does not start without."""
+    for mount in spec.mounts:
+        if not mount.source.exists():
+            raise LabError(
+                f"The machine {spec.name} cannot start",
+                why=f"It shares {mount.source} with this computer, and that is not there any more.",
+                fix=f"Put it back where it was, or run `lab reset {spec.lab}`.",
+            )
+
+
 def boot(folder: Path, argv: Sequence[str], *, entry: Sequence[str], groups: Sequence[Path]) -> None:
     """Boot a machine with the command line `argv` and return as soon as units can be started inside.
 
