@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,11 @@ import pytest
 from courselab.errors import LabError, Unreachable, UsageError
 from courselab.machines.base import MachineState, Mount
 from courselab.machines.multipass.failures import MultipassError, MultipassUnreachable
+from courselab.machines.multipass.provider import MultipassProvider
 from courselab.machines.multipass.system import System
 from courselab.machines.multipass.turns import Turns
 from courselab.process import CommandMissing, CommandTimeout
+from courselab.progress import Silent
 from tests.unit.fake_multipass import FakeMultipass, done, hangs, provider, real_shell, spec
 
 ERRORS = "launch failed: The following errors occurred:"
@@ -333,6 +336,114 @@ def test_a_machine_switched_off_with_files_in_it_is_started_once_more_to_save_th
     fake.calls.clear()
     machine.delete()
     assert fake.verbs().index("start") < fake.verbs().index("delete")
+
+
+def test_files_written_after_a_shell_was_opened_are_saved_from_a_machine_that_was_switched_off(tmp_path: Path, fake: FakeMultipass) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    machines = provider(tmp_path, fake)
+    machine = machines.create(spec(mounts=(Mount(work, "/home/student/work", writable=True),)))
+    fake.inside = lambda words, data: done(out="\0" * 10240, err="\ncourselab-ended 0\n")  # a tar without files
+    machine.shell_argv()
+    fake.states["k3s-02-server"] = "Stopped"  # the computer was switched off, with the shell open
+    machines.host.glance.forget()
+    fake.calls.clear()
+    machine.delete()
+    assert fake.verbs().index("start") < fake.verbs().index("delete")
+
+
+def test_a_machine_that_stopped_with_its_files_saved_is_not_started_to_be_deleted(tmp_path: Path, fake: FakeMultipass) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    machine = provider(tmp_path, fake).create(spec(mounts=(Mount(work, "/home/student/work", writable=True),)))
+    fake.inside = lambda words, data: done(out="\0" * 10240, err="\ncourselab-ended 0\n")
+    machine.stop()
+    fake.calls.clear()
+    machine.delete()
+    assert "start" not in fake.verbs()
+
+
+def test_a_learner_who_removed_the_folder_in_the_machine_can_still_delete_it(tmp_path: Path, fake: FakeMultipass) -> None:
+    work, there = tmp_path / "work", tmp_path / "there"
+    work.mkdir()
+    (work / "mine.yaml").write_text("a: 1\n")
+    machines = provider(tmp_path, fake)
+    machine = machines.create(spec(mounts=(Mount(work, str(there), writable=True),)))
+    fake.inside = real_shell(tmp_path)
+    assert not there.exists()
+    machine.delete()
+    assert machines.list() == [] and (work / "mine.yaml").read_text() == "a: 1\n"
+
+
+def test_files_that_only_root_may_read_in_the_machine_come_back_too(tmp_path: Path, fake: FakeMultipass) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    machine = provider(tmp_path, fake).create(spec(mounts=(Mount(work, "/home/student/work", writable=True),)))
+    fake.inside = lambda words, data: done(out="\0" * 10240, err="\ncourselab-ended 0\n")
+    machine.stop()
+    packing = next(words for words in fake.calls if words[0] == "exec" and any("tar -cf" in word for word in words))
+    assert packing[packing.index("-u") + 1] == "root", "`sudo cp /etc/rancher/k3s/k3s.yaml ~/work` makes one"
+
+
+def test_a_delete_that_refuses_to_lose_files_says_how_to_give_them_up(tmp_path: Path, fake: FakeMultipass) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    machines = provider(tmp_path, fake)
+    machine = machines.create(spec(mounts=(Mount(work, "/home/student/work", writable=True),)))
+    fake.states["k3s-02-server"] = "Stopped"
+    machines.host.glance.forget()
+    fake.on["start"] = [lambda words, data: done(2, err="start failed: x: shutdown called while starting")]
+    with pytest.raises(LabError) as told:
+        machine.delete()
+    assert "multipass delete --purge k3s-02-server" in told.value.fix and machines.list()
+    fake.states.clear()
+    machine.delete()
+    assert machines.list() == []
+
+
+@pytest.mark.parametrize("state", ["Unknown", "Deleted"])
+def test_files_that_cannot_be_saved_before_a_delete_are_not_lost_in_silence(tmp_path: Path, fake: FakeMultipass, state: str) -> None:
+    said: list[str] = []
+
+    class Listening(Silent):
+        def say(self, line: str) -> None:
+            said.append(line)
+
+    work = tmp_path / "work"
+    work.mkdir()
+    machines = provider(tmp_path, fake)
+    machines = MultipassProvider(replace(machines.host, progress=Listening()))
+    machine = machines.create(spec(mounts=(Mount(work, "/home/student/work", writable=True),)))
+    fake.states["k3s-02-server"] = state
+    machines.host.glance.forget()
+    machine.delete()
+    assert "k3s-02-server may be lost" in " ".join(said) and machines.list() == []
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_folders_that_are_made_for_a_file_belong_to_its_owner(tmp_path: Path, fake: FakeMultipass, large: bool) -> None:
+    """kubectl locks ~/.kube/config by a file beside it."""
+    machine = provider(tmp_path, fake).create(spec())
+    fake.inside = real_shell(tmp_path)
+    owned = tmp_path / "owned"
+    (tmp_path / "chown").write_text(f'#!/bin/sh\necho "$@" >> {owned}\n')
+    (tmp_path / "chown").chmod(0o755)
+    target = tmp_path / "home" / ".kube" / "config"
+    if large:
+        sent: list[Path] = []
+
+        def transfer(words: tuple[str, ...], data: bytes) -> object:
+            sent.append(Path(words[2].partition(":")[2]))
+            sent[0].write_bytes(data)
+            return done()
+
+        fake.on["transfer"] = [transfer]  # type: ignore[list-item]
+        (tmp_path / "source").write_bytes(b"data")
+        machine.put_file(str(target), tmp_path / "source", owner="student")
+    else:
+        machine.put(str(target), b"data", mode=0o600, owner="student")
+    assert target.read_bytes() == b"data"
+    assert f"-R -- student: {tmp_path / 'home'}\n" in owned.read_text()
 
 
 def test_files_are_copied_in_again_only_when_they_changed(tmp_path: Path, fake: FakeMultipass) -> None:
