@@ -92,6 +92,24 @@ def test_an_interrupt_ends_what_other_threads_wait_for() -> None:
         assert waiting.result(timeout=20).code == -signal.SIGKILL
 
 
+def test_an_interrupt_works_where_there_are_no_process_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ThreadPoolExecutor() as pool:
+        own = f"60.{time.time_ns()}"
+        waiting = pool.submit(run, ["sleep", own], timeout_s=120)
+        while not any(f"sleep\x00{own}" in cmdline(pid) for pid in os.listdir("/proc") if pid.isdigit()):
+            time.sleep(0.01)
+        with monkeypatch.context() as windows:
+            windows.setattr("courselab.process.sys.platform", "win32")
+            windows.delattr(os, "killpg")
+            try:
+                end_running()
+            except AttributeError:
+                windows.undo()
+                end_running()
+                raise
+        assert waiting.result(timeout=20).code != 0
+
+
 _GOES_ON = """
 import os, sys, threading, time
 from courselab.process import end_for_good, run
