@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import os
+import tarfile
 import threading
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from courselab.errors import LabError, Unreachable, UsageError
 from courselab.machines.base import MachineState, Mount
+from courselab.machines.multipass import share
+from courselab.machines.multipass.command import Command
 from courselab.machines.multipass.failures import MultipassError, MultipassUnreachable
+from courselab.machines.multipass.inside import Inside
 from courselab.machines.multipass.provider import MultipassProvider
-from courselab.machines.multipass.system import System
+from courselab.machines.multipass.system import Name, System
 from courselab.machines.multipass.turns import Turns
-from courselab.process import CommandMissing, CommandTimeout
+from courselab.process import CommandMissing, CommandTimeout, Completed
 from courselab.progress import Silent
 from tests.unit.fake_multipass import FakeMultipass, done, hangs, provider, real_shell, spec
 
@@ -401,23 +407,91 @@ def test_a_delete_that_refuses_to_lose_files_says_how_to_give_them_up(tmp_path: 
     assert machines.list() == []
 
 
+@dataclass
+class Listening(Silent):
+    said: list[str] = field(default_factory=list)
+
+    def say(self, line: str) -> None:
+        self.said.append(line)
+
+
 @pytest.mark.parametrize("state", ["Unknown", "Deleted"])
 def test_files_that_cannot_be_saved_before_a_delete_are_not_lost_in_silence(tmp_path: Path, fake: FakeMultipass, state: str) -> None:
-    said: list[str] = []
-
-    class Listening(Silent):
-        def say(self, line: str) -> None:
-            said.append(line)
-
-    work = tmp_path / "work"
+    work, shown = tmp_path / "work", Listening()
     work.mkdir()
-    machines = provider(tmp_path, fake)
-    machines = MultipassProvider(replace(machines.host, progress=Listening()))
+    machines = MultipassProvider(replace(provider(tmp_path, fake).host, progress=shown))
     machine = machines.create(spec(mounts=(Mount(work, "/home/student/work", writable=True),)))
     fake.states["k3s-02-server"] = state
     machines.host.glance.forget()
     machine.delete()
-    assert "k3s-02-server may be lost" in " ".join(said) and machines.list() == []
+    assert "k3s-02-server may be lost" in " ".join(shown.said) and machines.list() == []
+
+
+def test_a_delete_while_multipass_still_fetches_the_image_says_what_may_appear(tmp_path: Path, fake: FakeMultipass) -> None:
+    def interrupted(words: tuple[str, ...], data: bytes) -> None:
+        raise KeyboardInterrupt
+
+    shown = Listening()
+    machines = MultipassProvider(replace(provider(tmp_path, fake).host, progress=shown))
+    fake.on["launch"] = [interrupted]
+    with pytest.raises(KeyboardInterrupt):
+        machines.create(spec())
+    (half,) = machines.list("02")
+    half.delete()
+    assert machines.list() == [] and "`multipass delete --purge k3s-02-server`" in " ".join(shown.said)
+
+
+def packed(*names: str) -> bytes:
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w") as tar:
+        for name in names:
+            info = tarfile.TarInfo(name)
+            info.size, info.mtime = 4, 1_900_000_000
+            tar.addfile(info, io.BytesIO(b"data"))
+    return whole.getvalue()
+
+
+ODD = ("./backup-13:14:20.yaml", "./what?.txt", "./a/con", "./../out", "./plain.yaml")
+
+
+@pytest.mark.parametrize("system", ["linux", "macos"])
+def test_files_come_back_under_every_name_that_this_host_can_have(tmp_path: Path, fake: FakeMultipass, system: Name) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    machine = provider(tmp_path, fake, System(system)).create(spec(mounts=(Mount(work, "/home/student/work", writable=True),)))
+    fake.inside = lambda words, data: Completed(words, 0, packed(*ODD), b"\ncourselab-ended 0\n")
+    machine.delete()
+    found = sorted(path.relative_to(work).as_posix() for path in work.rglob("*") if path.is_file())
+    assert found == ["a/con", "backup-13:14:20.yaml", "plain.yaml", "what?.txt"]
+    assert not (tmp_path / "out").exists()
+
+
+def test_names_that_windows_cannot_have_are_said_and_not_lost(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    inside = Inside(Command(System("windows")), "k3s-02-server")
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(LabError) as told:
+        patch.setattr(Inside, "run", lambda *_, **__: done(out=packed(*ODD).decode("latin-1")))
+        share.pull(inside, Mount(work, "/home/student/work", writable=True))
+    assert "backup-13:14:20.yaml, what?.txt, a/con" in told.value.why and "Rename them" in told.value.fix
+    assert [path.name for path in work.rglob("*")] == ["plain.yaml"]
+
+
+def test_a_file_that_the_learner_may_not_read_is_named(tmp_path: Path, fake: FakeMultipass, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "of-root.yaml").write_text("a: 1\n")
+    open_file = Path.open
+
+    def refusing(path: Path, *words: Any, **more: Any) -> Any:
+        if path.name == "of-root.yaml":
+            raise PermissionError(13, "Permission denied", str(path))
+        return open_file(path, *words, **more)
+
+    monkeypatch.setattr(Path, "open", refusing)
+    with pytest.raises(LabError, match="could not be copied") as told:
+        provider(tmp_path, fake).create(spec(mounts=(Mount(work, "/home/student/work", writable=True),)))
+    assert "of-root.yaml" in told.value.why and str(work) in told.value.fix
 
 
 @pytest.mark.parametrize("large", [False, True])

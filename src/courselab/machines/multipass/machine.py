@@ -160,7 +160,11 @@ class MultipassMachine:
         found = record.load(self.host.folder, self.name)
         if found is None:
             return
-        if found.ready and self.host.glance.at(self.name):
+        seen = self.host.glance.at(self.name)
+        if not found.ready and seen is None:  # a start that was interrupted while Multipass fetched its image
+            later = "if Multipass still makes it, it appears later, and"
+            self.host.progress.say(f"{self.name} was not there yet: {later} `multipass delete --purge {self.name}` removes it.")
+        if found.ready and seen:
             try:
                 self._save_before_delete(found)
             except LabError as refused:  # the way out for who does not need them

@@ -107,7 +107,7 @@ class MultipassProvider:
         if seen:
             raise MultipassError(
                 f"Multipass already has a machine called {name}",
-                why=f"It is {seen.said.lower() or 'in no known state'}, and this course did not make it.",
+                why=f"It is {seen.said.lower() or 'in no known state'}, and this course has no record of it.",
                 fix=f"If you do not need it: `multipass delete --purge {name}`; then run the command again.",
             )
 
