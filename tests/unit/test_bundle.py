@@ -97,6 +97,17 @@ def test_a_good_bundle_is_put_in_place(context: Context, bundle: Path) -> None:
     load.load(context, bundle)  # again changes nothing
 
 
+def test_loading_again_leaves_what_running_machines_have_mounted(context: Context, bundle: Path) -> None:
+    load.load(context, bundle)
+    stand_in = context.paths.cache / "standin" / "0123"
+    mounted, program = stand_in.stat().st_ino, (stand_in / "bin" / "k3s").stat().st_ino
+    load.load(context, bundle)
+    assert (stand_in.stat().st_ino, (stand_in / "bin" / "k3s").stat().st_ino) == (mounted, program)
+    (stand_in / "bin" / "k3s").write_bytes(b"cut")
+    load.load(context, bundle)
+    assert (stand_in / "bin" / "k3s").read_bytes() == b"a program" * 1000, "what is damaged is made good"
+
+
 def test_another_fingerprint_than_the_one_told_is_refused(context: Context, bundle: Path) -> None:
     with pytest.raises(LabError, match="another bundle"):
         load.load(context, bundle, expect="0" * 16)
