@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from courselab.files import write_atomic
 from courselab.process import CommandFailed, CommandMissing, CommandTimeout, end_running, run, tied
 
 
@@ -130,3 +131,22 @@ os._exit(0)
 def test_nothing_starts_any_more_once_the_process_ends(tmp_path: Path) -> None:
     """A thread that goes on to the next program after Ctrl-C would leave that behind, with nobody to end it."""
     assert run([sys.executable, "-c", _GOES_ON, str(tmp_path)], timeout_s=60).text.strip() == "0"
+
+
+def test_a_file_that_a_virus_scanner_reads_is_replaced_a_moment_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace, refusals = os.replace, [PermissionError(13, "Access is denied")] * 2
+
+    def busy(source: str, target: Path) -> None:
+        if refusals:
+            raise refusals.pop()
+        replace(source, target)
+
+    monkeypatch.setattr("courselab.files.os.replace", busy)
+    monkeypatch.setattr("courselab.files.sys.platform", "win32")
+    write_atomic(tmp_path / "lab.json", b"{}")
+    assert (tmp_path / "lab.json").read_bytes() == b"{}"
+    monkeypatch.setattr("courselab.files.sys.platform", "linux")
+    refusals.append(PermissionError(13, "Permission denied"))
+    with pytest.raises(PermissionError):
+        write_atomic(tmp_path / "lab.json", b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["lab.json"]
