@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from courselab.cli.app import App, PassThrough, on_terminal
 from courselab.errors import UsageError
+from courselab.machines import Machine
 from courselab.process import become
 from courselab.session.context import running_machine
 
@@ -30,7 +32,18 @@ def command(words: tuple[str, ...]) -> int:
     full = server.shell_argv(["kubectl", *argv], terminal=manifests is None and on_terminal())
     if manifests is None:
         become(full)
+    return send(server, argv, full, manifests)
+
+
+def send(server: Machine, argv: Sequence[str], full: Sequence[str], manifests: bytes) -> int:
+    """Run kubectl with `manifests` as its standard input; `full` is the host command for it."""
     sys.stdout.flush()
+    if sys.platform == "win32":  # there `multipass exec` reads the console, not what it is given; the machine knows another way
+        login = ["/bin/bash", "--login", "-c", 'exec "$@"', "bash", "kubectl", *argv]
+        done = server.run(login, input=manifests, timeout_s=_TIMEOUT_S, user="student")
+        sys.stdout.buffer.write(done.stdout)
+        sys.stderr.buffer.write(done.stderr)
+        return done.code
     return subprocess.run(full, input=manifests, timeout=_TIMEOUT_S, check=False).returncode
 
 
