@@ -15,7 +15,7 @@ import pytest
 
 from courselab.errors import LabError, Unreachable, UsageError
 from courselab.machines.base import MachineState, Mount
-from courselab.machines.multipass import share
+from courselab.machines.multipass import record, share
 from courselab.machines.multipass.command import Command
 from courselab.machines.multipass.failures import MultipassError, MultipassUnreachable
 from courselab.machines.multipass.inside import Inside
@@ -84,6 +84,15 @@ def test_only_our_own_machines_are_deleted_each_by_name(tmp_path: Path, fake: Fa
     assert fake.calls[-1] == ("delete", "--purge", "k3s-02-server")
     assert fake.states == {"other": "Deleted"} and machines.list() == []
     assert all(words[0] != "purge" for words in fake.calls)
+
+
+def test_a_machine_that_another_command_deletes_meanwhile_is_not_listed(
+    tmp_path: Path, fake: FakeMultipass, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machines = provider(tmp_path, fake)
+    machines.create(spec())
+    monkeypatch.setattr(record, "names", lambda folder: ["k3s-02-server", "k3s-03-server"])
+    assert [machine.name for machine in machines.list("02")] == [machine.name for machine in machines.list()] == ["k3s-02-server"]
 
 
 def test_deleting_what_is_gone_already_is_fine(tmp_path: Path, fake: FakeMultipass) -> None:

@@ -221,7 +221,7 @@ FAILURES: tuple[Failure, ...] = (
         "not-stopped",
         r"of stopped instances|only clone stopped instances",
         "Multipass does that with stopped machines only.",
-        "Run `lab stop`, then the command again.",
+        "Run `lab resume`, then `lab stop`, then the command again: it may be suspended.",
     ),
     Failure("snapshot-taken", r"Snapshot already exists", "{said}", "Use another name, or delete that snapshot first."),
     Failure("snapshot-name", r"Invalid snapshot name", "{said}", "Use letters, digits and dashes."),

@@ -81,8 +81,8 @@ class MultipassProvider:
         return MultipassMachine(name, self.host) if record.load(self.host.folder, name) else None
 
     def list(self, lab: str | None = None) -> list[Machine]:
-        machines = [MultipassMachine(name, self.host) for name in record.names(self.host.folder)]
-        return [machine for machine in machines if lab is None or machine.spec.lab == lab]
+        known = [(name, record.load(self.host.folder, name)) for name in record.names(self.host.folder)]  # one may be deleted meanwhile
+        return [MultipassMachine(name, self.host) for name, found in known if found and lab in (None, found.spec.lab)]
 
     def crossed(self, lab: str) -> str:
         """Multipass looks after its network itself; a machine whose address changed says so when it is started."""
