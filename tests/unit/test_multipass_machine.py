@@ -24,7 +24,7 @@ from courselab.machines.multipass.system import Name, System
 from courselab.machines.multipass.turns import Turns
 from courselab.process import CommandMissing, CommandTimeout, Completed
 from courselab.progress import Silent
-from tests.unit.fake_multipass import FakeMultipass, done, hangs, provider, real_shell, spec
+from tests.unit.fake_multipass import Answer, FakeMultipass, done, hangs, provider, real_shell, spec
 
 ERRORS = "launch failed: The following errors occurred:"
 
@@ -150,6 +150,18 @@ def test_a_launch_whose_client_gave_up_comes_up_later(tmp_path: Path, fake: Fake
     nothing = [lambda words, data: None] * 2
     fake.on = {"launch": [gives_up], "list": [*nothing, appears, runs]}  # type: ignore[list-item]
     assert provider(tmp_path, fake).create(spec()).state is MachineState.RUNNING
+
+
+@pytest.mark.parametrize("gives_up", [lambda words, data: done(5, err="Timed out waiting for instance launch."), hangs])
+def test_a_machine_whose_image_takes_very_long_is_still_ours_when_it_appears(tmp_path: Path, fake: FakeMultipass, gives_up: Answer) -> None:
+    fake.on["launch"] = [gives_up]
+    machines = provider(tmp_path, fake)
+    with pytest.raises((MultipassError, MultipassUnreachable)):
+        machines.create(spec())
+    fake.states["k3s-02-server"] = "Running"  # the download came to its end
+    machines.host.glance.forget()
+    assert machines.create(spec()).state is MachineState.RUNNING
+    assert fake.verbs().count("launch") == 1
 
 
 def test_a_launch_that_hangs_leaves_a_machine_that_can_be_deleted(tmp_path: Path, fake: FakeMultipass) -> None:

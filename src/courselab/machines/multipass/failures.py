@@ -18,12 +18,14 @@ class MultipassError(LabError):
     """A `multipass` command failed. `kind` names which way, "" for one that is not known."""
 
     kind = ""
+    may_appear = False  # of a launch: Multipass may still make the machine
 
 
 class MultipassUnreachable(Unreachable):
     """Multipass's service, or one of its machines, does not answer."""
 
     kind = ""
+    may_appear = False
 
 
 @dataclass(frozen=True)

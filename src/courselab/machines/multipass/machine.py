@@ -212,9 +212,10 @@ class MultipassMachine:
                 if not mount.writable:
                     share.fill(inside, mount, host.cache)
             self._push(inside)
-        except LabError:
+        except LabError as failed:
             host.glance.forget()
-            self._forget_if_gone()
+            if not getattr(failed, "may_appear", False):  # else it would be a stranger's when it does
+                self._forget_if_gone()
             raise
         record.save(replace(self.record, address=address, ready=True, unsaved=True), host.folder)
 
