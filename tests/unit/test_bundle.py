@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import shutil
+import subprocess
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -247,6 +248,20 @@ def test_a_course_without_git_is_taken_without_what_was_made(context: Context) -
         (course / name).parent.mkdir(parents=True, exist_ok=True)
         (course / name).write_text("x")
     assert course_files(course) == ["docs/a.md", "infra/machine/packages.txt", "labs/02-workloads/lab.yaml"]
+
+
+@pytest.mark.parametrize("git", [False, True])
+def test_all_of_the_course_is_taken_and_no_earlier_bundle(context: Context, git: bool) -> None:
+    course = context.paths.course
+    theirs = ("labs/02-workloads/work/web.yaml", "src/courselab/site/server.py", "infra/bundle/install-lab")
+    for name in (*theirs, "out.lab", "install-lab"):
+        (course / name).parent.mkdir(parents=True, exist_ok=True)
+        (course / name).write_text("x")
+    if git:
+        subprocess.run(["git", "init", "--quiet", str(course)], check=True, timeout=20)
+    found = course_files(course)
+    assert set(theirs) <= set(found)
+    assert "out.lab" not in found and "install-lab" not in found
 
 
 def test_a_name_that_is_too_long_for_the_format_is_told(tmp_path: Path) -> None:
