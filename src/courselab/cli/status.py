@@ -10,7 +10,7 @@ import click
 
 from courselab.cli.app import App, chapter_argument, debug_option, json_option
 from courselab.course import Lab
-from courselab.errors import Unreachable
+from courselab.errors import LabError
 from courselab.machines import Machine, MachineState
 from courselab.machines.base import Usage
 from courselab.session.ages import size
@@ -63,7 +63,7 @@ def _machine_row(host: str, machine: Machine | None) -> dict[str, Any]:
     try:
         running = machine.state is MachineState.RUNNING
         return row | {"address": machine.address, "kubernetes": _kubernetes(machine) if running else "", **asdict(machine.usage())}
-    except Unreachable as silent:
+    except LabError as silent:  # one machine that hangs does not hide the others
         return row | {"kubernetes": silent.what}
 
 
