@@ -55,8 +55,19 @@ def test_an_equal_machine_is_returned_and_another_refused(tmp_path: Path, fake: 
     fake.calls.clear()
     machines.create(spec())
     assert "launch" not in fake.verbs()
-    with pytest.raises(LabError, match="already is another machine"):
+    with pytest.raises(LabError, match="already is another machine") as told:
         machines.create(spec(memory_mib=4096))
+    assert "`lab delete 02`" in told.value.fix
+
+
+def test_a_half_made_machine_that_is_to_be_another_now_is_made_anew(tmp_path: Path, fake: FakeMultipass) -> None:
+    fake.inside = lambda words, data: done(2, err="exec failed: Cannot retrieve credentials in unknown state")
+    machines = provider(tmp_path, fake)
+    with pytest.raises(Unreachable):
+        machines.create(spec())
+    fake.inside = FakeMultipass.inside
+    assert machines.create(spec(memory_mib=4096)).spec.memory_mib == 4096
+    assert [verb for verb in fake.verbs() if verb in ("launch", "delete")] == ["launch", "delete", "launch"]
 
 
 @pytest.mark.parametrize("state", ["Running", "Deleted"])

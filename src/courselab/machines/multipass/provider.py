@@ -64,10 +64,13 @@ class MultipassProvider:
         if anew and (old := self.get(spec.name)):
             old.delete()
         found = record.load(self.host.folder, spec.name)
-        if found and found.spec != spec:
-            why = "It was made with other settings."
-            raise LabError(f"There already is another machine {spec.name}", why=why, fix="Delete it first.")
         machine = MultipassMachine(spec.name, self.host)
+        if found and found.spec != spec:
+            if found.ready:
+                fix = f"`lab delete {spec.lab}`, then `lab start {spec.lab}`."
+                raise LabError(f"There already is another machine {spec.name}", why="It was made with other settings.", fix=fix)
+            machine.delete()  # half made, when there was another K3s to be had, say: nothing in it is the learner's
+            found = None
         if found and found.ready and self.host.glance.at(spec.name) is None:
             found = None  # somebody purged it: made anew
         elif not found:
