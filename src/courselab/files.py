@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
+
+_TRIES, _PAUSE_S = 20, 0.05
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o600, durable: bool = True) -> None:
@@ -22,10 +26,22 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o600, durable: bool = 
             file.flush()
             os.fchmod(file.fileno(), mode) if hasattr(os, "fchmod") else None
             os.fsync(file.fileno()) if durable else None
-        os.replace(temporary, path)
+        _replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _replace(temporary: str, path: Path) -> None:
+    """On Windows this fails while another program reads the file, a virus scanner say: for a moment, mostly."""
+    for left in reversed(range(_TRIES)):
+        try:
+            os.replace(temporary, path)
+            break
+        except PermissionError:
+            if sys.platform != "win32" or not left:
+                raise
+            time.sleep(_PAUSE_S)
 
 
 def write_json(path: Path, value: Any, *, mode: int = 0o600, durable: bool = True) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import shutil
@@ -82,9 +81,8 @@ def watch(watcher: Watcher) -> None:
 def end_running() -> None:
     """Kill every program that `run` waits for, in whichever thread: called when the user interrupts. Later ones may start again, to tidy up."""
     with _starting:
-        for process in tuple(_running):  # those who wait take their program out meanwhile
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
+        for process in list(_running):  # threads take theirs out meanwhile
+            _kill(process)
 
 
 def end_for_good() -> None:
@@ -166,14 +164,21 @@ def tell(argv: Sequence[str], code: int | None, seconds: float, errors: str) -> 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
     """Kill a process started by `run` together with its children, and reap it."""
-    if sys.platform == "win32":  # there are no process groups to signal
+    if not _kill(process):
         process.kill()
-    else:
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            process.kill()
     process.wait()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> bool:
+    """Kill a process and its children; without them where there are no process groups to signal. False if that cannot be."""
+    if sys.platform == "win32":
+        process.kill()
+        return True
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
 
 
 def become(argv: Sequence[str]) -> NoReturn:

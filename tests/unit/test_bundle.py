@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import shutil
+import subprocess
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -95,6 +96,17 @@ def test_a_good_bundle_is_put_in_place(context: Context, bundle: Path) -> None:
     assert [one for one in context.provider.happened if one.startswith("unpack")]
     assert not list((context.paths.cache / "bundle").glob("loading-*"))
     load.load(context, bundle)  # again changes nothing
+
+
+def test_loading_again_leaves_what_running_machines_have_mounted(context: Context, bundle: Path) -> None:
+    load.load(context, bundle)
+    stand_in = context.paths.cache / "standin" / "0123"
+    mounted, program = stand_in.stat().st_ino, (stand_in / "bin" / "k3s").stat().st_ino
+    load.load(context, bundle)
+    assert (stand_in.stat().st_ino, (stand_in / "bin" / "k3s").stat().st_ino) == (mounted, program)
+    (stand_in / "bin" / "k3s").write_bytes(b"cut")
+    load.load(context, bundle)
+    assert (stand_in / "bin" / "k3s").read_bytes() == b"a program" * 1000, "what is damaged is made good"
 
 
 def test_another_fingerprint_than_the_one_told_is_refused(context: Context, bundle: Path) -> None:
@@ -236,6 +248,20 @@ def test_a_course_without_git_is_taken_without_what_was_made(context: Context) -
         (course / name).parent.mkdir(parents=True, exist_ok=True)
         (course / name).write_text("x")
     assert course_files(course) == ["docs/a.md", "infra/machine/packages.txt", "labs/02-workloads/lab.yaml"]
+
+
+@pytest.mark.parametrize("git", [False, True])
+def test_all_of_the_course_is_taken_and_no_earlier_bundle(context: Context, git: bool) -> None:
+    course = context.paths.course
+    theirs = ("labs/02-workloads/work/web.yaml", "src/courselab/site/server.py", "infra/bundle/install-lab")
+    for name in (*theirs, "out.lab", "install-lab"):
+        (course / name).parent.mkdir(parents=True, exist_ok=True)
+        (course / name).write_text("x")
+    if git:
+        subprocess.run(["git", "init", "--quiet", str(course)], check=True, timeout=20)
+    found = course_files(course)
+    assert set(theirs) <= set(found)
+    assert "out.lab" not in found and "install-lab" not in found
 
 
 def test_a_name_that_is_too_long_for_the_format_is_told(tmp_path: Path) -> None:

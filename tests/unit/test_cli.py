@@ -12,11 +12,15 @@ import pytest
 
 from courselab.cli import kubectl
 from courselab.cli.failure import clean
-from courselab.cli.kubectl import split_files
+from courselab.cli.kubectl import send, split_files
 from courselab.cli.main import VERBS
 from courselab.cli.shell import command as shell
+from courselab.cli.status import _machine_row
 from courselab.errors import UsageError
+from courselab.machines import Completed, MachineSpec
+from courselab.process import CommandTimeout
 from tests.unit.conftest import Command
+from tests.unit.fakes import FakeMachine, FakeProvider
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -97,6 +101,30 @@ def test_a_damaged_state_is_told_and_can_be_deleted(lab: Command, tmp_path: Path
 
 def test_control_characters_never_reach_the_terminal() -> None:
     assert clean("a\x1b[31mb\x07\nc\u202e") == "a\\x1b[31mb\\x07 c\\x202e"
+
+
+def test_on_windows_manifests_go_the_way_that_the_machine_knows(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """`multipass exec` reads the console there, not its standard input."""
+    machine = FakeMachine(MachineSpec("k3s-02-server", "server", "02"), FakeProvider())
+    machine.start()
+    machine.answers = lambda argv: Completed(tuple(argv), 1, b"made\n", b"refused\n")
+    monkeypatch.setattr("courselab.cli.kubectl.sys.platform", "win32")
+    assert send(machine, ["apply", "-f", "-"], ["false"], b"a: 1") == 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    assert capfdbinary.readouterr() == (b"made\n", b"refused\n")
+    assert machine.ran[-1][-4:] == ("kubectl", "apply", "-f", "-")
+
+
+def test_status_shows_a_machine_that_hangs_beside_the_others() -> None:
+    def hangs(argv: object) -> Completed:
+        raise CommandTimeout("`systemctl` did not end within 5 s on k3s-02-server", why="It was stopped at its deadline.")
+
+    machine = FakeMachine(MachineSpec("k3s-02-server", "server", "02"), FakeProvider(), answers=hangs)
+    machine.start()
+    assert _machine_row("server", machine)["kubernetes"] == "`systemctl` did not end within 5 s on k3s-02-server"
 
 
 def test_kubectl_takes_files_of_the_host(tmp_path: Path) -> None:

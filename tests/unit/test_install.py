@@ -15,7 +15,7 @@ from courselab.course.model import Role
 from courselab.errors import LabError
 from courselab.k3s import install
 from courselab.k3s.install import install_k3s, installed_version, provide_k3s, start_k3s
-from courselab.k3s.kubeconfig import fetch_kubeconfig
+from courselab.k3s.kubeconfig import fetch_kubeconfig, load_kubeconfig, save_kubeconfig
 from courselab.k3s.release import Release
 from courselab.machines import Completed, MachineSpec
 from tests.unit.fakes import FakeMachine, FakeProvider
@@ -227,3 +227,25 @@ def test_version_and_kubeconfig_come_from_the_machine(machine: FakeMachine) -> N
     assert installed_version(machine) == "v1.36.5+k3s1"
     machine.files["/etc/rancher/k3s/k3s.yaml"] = b"server: https://127.0.0.1:6443\n"
     assert fetch_kubeconfig(machine) == "server: https://192.0.2.11:6443\n"
+
+
+WHOLE = """\
+clusters: [{name: default, cluster: {server: "https://192.0.2.11:6443", certificate-authority-data: YQ==}}]
+contexts: [{name: default, context: {cluster: default, user: default}}]
+users: [{name: default, user: {}}]
+current-context: default
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("current-context: default", 'current-context: ""'), ("current-context: default", ""), ("contexts: [{", "was: [{"), ("clusters: [{", "clusters: null\nwas: [{")],
+)  # fmt: skip
+def test_a_kubeconfig_that_kubectl_config_spoilt_is_no_bug_of_ours(tmp_path: Path, old: str, new: str) -> None:
+    kept = tmp_path / "kubeconfig"
+    save_kubeconfig(kept, WHOLE)
+    assert load_kubeconfig(kept)["current-context"] == "default"
+    save_kubeconfig(kept, WHOLE.replace(old, new))
+    with pytest.raises(LabError, match="cannot be used") as told:
+        load_kubeconfig(kept)
+    assert "systemctl restart k3s" in told.value.fix

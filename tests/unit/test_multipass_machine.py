@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import os
+import tarfile
 import threading
 import time
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from courselab.errors import LabError, Unreachable, UsageError
 from courselab.machines.base import MachineState, Mount
+from courselab.machines.multipass import record, share
+from courselab.machines.multipass.command import Command
 from courselab.machines.multipass.failures import MultipassError, MultipassUnreachable
-from courselab.machines.multipass.system import System
+from courselab.machines.multipass.inside import Inside
+from courselab.machines.multipass.provider import MultipassProvider
+from courselab.machines.multipass.system import Name, System
 from courselab.machines.multipass.turns import Turns
-from courselab.process import CommandMissing, CommandTimeout
-from tests.unit.fake_multipass import FakeMultipass, done, hangs, provider, real_shell, spec
+from courselab.process import CommandMissing, CommandTimeout, Completed
+from courselab.progress import Silent
+from tests.unit.fake_multipass import Answer, FakeMultipass, done, hangs, provider, real_shell, spec
 
 ERRORS = "launch failed: The following errors occurred:"
 
@@ -46,8 +55,19 @@ def test_an_equal_machine_is_returned_and_another_refused(tmp_path: Path, fake: 
     fake.calls.clear()
     machines.create(spec())
     assert "launch" not in fake.verbs()
-    with pytest.raises(LabError, match="already is another machine"):
+    with pytest.raises(LabError, match="already is another machine") as told:
         machines.create(spec(memory_mib=4096))
+    assert "`lab delete 02`" in told.value.fix
+
+
+def test_a_half_made_machine_that_is_to_be_another_now_is_made_anew(tmp_path: Path, fake: FakeMultipass) -> None:
+    fake.inside = lambda words, data: done(2, err="exec failed: Cannot retrieve credentials in unknown state")
+    machines = provider(tmp_path, fake)
+    with pytest.raises(Unreachable):
+        machines.create(spec())
+    fake.inside = FakeMultipass.inside
+    assert machines.create(spec(memory_mib=4096)).spec.memory_mib == 4096
+    assert [verb for verb in fake.verbs() if verb in ("launch", "delete")] == ["launch", "delete", "launch"]
 
 
 @pytest.mark.parametrize("state", ["Running", "Deleted"])
@@ -75,6 +95,15 @@ def test_only_our_own_machines_are_deleted_each_by_name(tmp_path: Path, fake: Fa
     assert fake.calls[-1] == ("delete", "--purge", "k3s-02-server")
     assert fake.states == {"other": "Deleted"} and machines.list() == []
     assert all(words[0] != "purge" for words in fake.calls)
+
+
+def test_a_machine_that_another_command_deletes_meanwhile_is_not_listed(
+    tmp_path: Path, fake: FakeMultipass, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machines = provider(tmp_path, fake)
+    machines.create(spec())
+    monkeypatch.setattr(record, "names", lambda folder: ["k3s-02-server", "k3s-03-server"])
+    assert [machine.name for machine in machines.list("02")] == [machine.name for machine in machines.list()] == ["k3s-02-server"]
 
 
 def test_deleting_what_is_gone_already_is_fine(tmp_path: Path, fake: FakeMultipass) -> None:
@@ -132,6 +161,18 @@ def test_a_launch_whose_client_gave_up_comes_up_later(tmp_path: Path, fake: Fake
     nothing = [lambda words, data: None] * 2
     fake.on = {"launch": [gives_up], "list": [*nothing, appears, runs]}  # type: ignore[list-item]
     assert provider(tmp_path, fake).create(spec()).state is MachineState.RUNNING
+
+
+@pytest.mark.parametrize("gives_up", [lambda words, data: done(5, err="Timed out waiting for instance launch."), hangs])
+def test_a_machine_whose_image_takes_very_long_is_still_ours_when_it_appears(tmp_path: Path, fake: FakeMultipass, gives_up: Answer) -> None:
+    fake.on["launch"] = [gives_up]
+    machines = provider(tmp_path, fake)
+    with pytest.raises((MultipassError, MultipassUnreachable)):
+        machines.create(spec())
+    fake.states["k3s-02-server"] = "Running"  # the download came to its end
+    machines.host.glance.forget()
+    assert machines.create(spec()).state is MachineState.RUNNING
+    assert fake.verbs().count("launch") == 1
 
 
 def test_a_launch_that_hangs_leaves_a_machine_that_can_be_deleted(tmp_path: Path, fake: FakeMultipass) -> None:
@@ -333,6 +374,182 @@ def test_a_machine_switched_off_with_files_in_it_is_started_once_more_to_save_th
     fake.calls.clear()
     machine.delete()
     assert fake.verbs().index("start") < fake.verbs().index("delete")
+
+
+def test_files_written_after_a_shell_was_opened_are_saved_from_a_machine_that_was_switched_off(tmp_path: Path, fake: FakeMultipass) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    machines = provider(tmp_path, fake)
+    machine = machines.create(spec(mounts=(Mount(work, "/home/student/work", writable=True),)))
+    fake.inside = lambda words, data: done(out="\0" * 10240, err="\ncourselab-ended 0\n")  # a tar without files
+    machine.shell_argv()
+    fake.states["k3s-02-server"] = "Stopped"  # the computer was switched off, with the shell open
+    machines.host.glance.forget()
+    fake.calls.clear()
+    machine.delete()
+    assert fake.verbs().index("start") < fake.verbs().index("delete")
+
+
+def test_a_machine_that_stopped_with_its_files_saved_is_not_started_to_be_deleted(tmp_path: Path, fake: FakeMultipass) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    machine = provider(tmp_path, fake).create(spec(mounts=(Mount(work, "/home/student/work", writable=True),)))
+    fake.inside = lambda words, data: done(out="\0" * 10240, err="\ncourselab-ended 0\n")
+    machine.stop()
+    fake.calls.clear()
+    machine.delete()
+    assert "start" not in fake.verbs()
+
+
+def test_a_learner_who_removed_the_folder_in_the_machine_can_still_delete_it(tmp_path: Path, fake: FakeMultipass) -> None:
+    work, there = tmp_path / "work", tmp_path / "there"
+    work.mkdir()
+    (work / "mine.yaml").write_text("a: 1\n")
+    machines = provider(tmp_path, fake)
+    machine = machines.create(spec(mounts=(Mount(work, str(there), writable=True),)))
+    fake.inside = real_shell(tmp_path)
+    assert not there.exists()
+    machine.delete()
+    assert machines.list() == [] and (work / "mine.yaml").read_text() == "a: 1\n"
+
+
+def test_files_that_only_root_may_read_in_the_machine_come_back_too(tmp_path: Path, fake: FakeMultipass) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    machine = provider(tmp_path, fake).create(spec(mounts=(Mount(work, "/home/student/work", writable=True),)))
+    fake.inside = lambda words, data: done(out="\0" * 10240, err="\ncourselab-ended 0\n")
+    machine.stop()
+    packing = next(words for words in fake.calls if words[0] == "exec" and any("tar -cf" in word for word in words))
+    assert packing[packing.index("-u") + 1] == "root", "`sudo cp /etc/rancher/k3s/k3s.yaml ~/work` makes one"
+
+
+def test_a_delete_that_refuses_to_lose_files_says_how_to_give_them_up(tmp_path: Path, fake: FakeMultipass) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    machines = provider(tmp_path, fake)
+    machine = machines.create(spec(mounts=(Mount(work, "/home/student/work", writable=True),)))
+    fake.states["k3s-02-server"] = "Stopped"
+    machines.host.glance.forget()
+    fake.on["start"] = [lambda words, data: done(2, err="start failed: x: shutdown called while starting")]
+    with pytest.raises(LabError) as told:
+        machine.delete()
+    assert "multipass delete --purge k3s-02-server" in told.value.fix and machines.list()
+    fake.states.clear()
+    machine.delete()
+    assert machines.list() == []
+
+
+@dataclass
+class Listening(Silent):
+    said: list[str] = field(default_factory=list)
+
+    def say(self, line: str) -> None:
+        self.said.append(line)
+
+
+@pytest.mark.parametrize("state", ["Unknown", "Deleted"])
+def test_files_that_cannot_be_saved_before_a_delete_are_not_lost_in_silence(tmp_path: Path, fake: FakeMultipass, state: str) -> None:
+    work, shown = tmp_path / "work", Listening()
+    work.mkdir()
+    machines = MultipassProvider(replace(provider(tmp_path, fake).host, progress=shown))
+    machine = machines.create(spec(mounts=(Mount(work, "/home/student/work", writable=True),)))
+    fake.states["k3s-02-server"] = state
+    machines.host.glance.forget()
+    machine.delete()
+    assert "k3s-02-server may be lost" in " ".join(shown.said) and machines.list() == []
+
+
+def test_a_delete_while_multipass_still_fetches_the_image_says_what_may_appear(tmp_path: Path, fake: FakeMultipass) -> None:
+    def interrupted(words: tuple[str, ...], data: bytes) -> None:
+        raise KeyboardInterrupt
+
+    shown = Listening()
+    machines = MultipassProvider(replace(provider(tmp_path, fake).host, progress=shown))
+    fake.on["launch"] = [interrupted]
+    with pytest.raises(KeyboardInterrupt):
+        machines.create(spec())
+    (half,) = machines.list("02")
+    half.delete()
+    assert machines.list() == [] and "`multipass delete --purge k3s-02-server`" in " ".join(shown.said)
+
+
+def packed(*names: str) -> bytes:
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w") as tar:
+        for name in names:
+            info = tarfile.TarInfo(name)
+            info.size, info.mtime = 4, 1_900_000_000
+            tar.addfile(info, io.BytesIO(b"data"))
+    return whole.getvalue()
+
+
+ODD = ("./backup-13:14:20.yaml", "./what?.txt", "./a/con", "./../out", "./plain.yaml")
+
+
+@pytest.mark.parametrize("system", ["linux", "macos"])
+def test_files_come_back_under_every_name_that_this_host_can_have(tmp_path: Path, fake: FakeMultipass, system: Name) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    machine = provider(tmp_path, fake, System(system)).create(spec(mounts=(Mount(work, "/home/student/work", writable=True),)))
+    fake.inside = lambda words, data: Completed(words, 0, packed(*ODD), b"\ncourselab-ended 0\n")
+    machine.delete()
+    found = sorted(path.relative_to(work).as_posix() for path in work.rglob("*") if path.is_file())
+    assert found == ["a/con", "backup-13:14:20.yaml", "plain.yaml", "what?.txt"]
+    assert not (tmp_path / "out").exists()
+
+
+def test_names_that_windows_cannot_have_are_said_and_not_lost(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    inside = Inside(Command(System("windows")), "k3s-02-server")
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(LabError) as told:
+        patch.setattr(Inside, "run", lambda *_, **__: done(out=packed(*ODD).decode("latin-1")))
+        share.pull(inside, Mount(work, "/home/student/work", writable=True))
+    assert "backup-13:14:20.yaml, what?.txt, a/con" in told.value.why and "Rename them" in told.value.fix
+    assert [path.name for path in work.rglob("*")] == ["plain.yaml"]
+
+
+def test_a_file_that_the_learner_may_not_read_is_named(tmp_path: Path, fake: FakeMultipass, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "of-root.yaml").write_text("a: 1\n")
+    open_file = Path.open
+
+    def refusing(path: Path, *words: Any, **more: Any) -> Any:
+        if path.name == "of-root.yaml":
+            raise PermissionError(13, "Permission denied", str(path))
+        return open_file(path, *words, **more)
+
+    monkeypatch.setattr(Path, "open", refusing)
+    with pytest.raises(LabError, match="could not be copied") as told:
+        provider(tmp_path, fake).create(spec(mounts=(Mount(work, "/home/student/work", writable=True),)))
+    assert "of-root.yaml" in told.value.why and str(work) in told.value.fix
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_folders_that_are_made_for_a_file_belong_to_its_owner(tmp_path: Path, fake: FakeMultipass, large: bool) -> None:
+    """kubectl locks ~/.kube/config by a file beside it."""
+    machine = provider(tmp_path, fake).create(spec())
+    fake.inside = real_shell(tmp_path)
+    owned = tmp_path / "owned"
+    (tmp_path / "chown").write_text(f'#!/bin/sh\necho "$@" >> {owned}\n')
+    (tmp_path / "chown").chmod(0o755)
+    target = tmp_path / "home" / ".kube" / "config"
+    if large:
+        sent: list[Path] = []
+
+        def transfer(words: tuple[str, ...], data: bytes) -> object:
+            sent.append(Path(words[2].partition(":")[2]))
+            sent[0].write_bytes(data)
+            return done()
+
+        fake.on["transfer"] = [transfer]  # type: ignore[list-item]
+        (tmp_path / "source").write_bytes(b"data")
+        machine.put_file(str(target), tmp_path / "source", owner="student")
+    else:
+        machine.put(str(target), b"data", mode=0o600, owner="student")
+    assert target.read_bytes() == b"data"
+    assert f"-R -- student: {tmp_path / 'home'}\n" in owned.read_text()
 
 
 def test_files_are_copied_in_again_only_when_they_changed(tmp_path: Path, fake: FakeMultipass) -> None:

@@ -13,7 +13,7 @@ from courselab.errors import LabError
 from courselab.machines.multipass import record
 from courselab.machines.multipass.keys import public_key, user_data
 from courselab.machines.multipass.system import System
-from courselab.process import Completed
+from courselab.process import Completed, run
 from tests.unit.fake_multipass import RECIPE, FakeMultipass, done, provider, real_shell, spec
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE2521cmd courselab"
@@ -49,7 +49,8 @@ def test_on_windows_input_and_output_are_files(tmp_path: Path) -> None:
     ran = machine.run(["sh", "-c", "cat; seq 100000; echo bad >&2; exit 3"], input=b"\x00in\r\n\xff", timeout_s=20)
     assert ran.code == 3 and ran.stderr == b"bad\n" and ran.stdout.startswith(b"\x00in\r\n\xff1\n2\n") and ran.stdout.endswith(b"100000\n")
     assert machine.run(["true"], timeout_s=20).code == 0
-    assert [words[0] for words in fake.calls if words[0] not in ("list", "info")] == ["transfer", "exec", "transfer", "exec", "transfer"]
+    assert machine.run(["sh", "-c", "umask"], timeout_s=20).text == run(["sh", "-c", "umask"], timeout_s=20).text, "as on other hosts"
+    assert [words[0] for words in fake.calls if words[0] not in ("list", "info")] == ["transfer", *["exec", "transfer"] * 3]
 
 
 def test_on_windows_cloud_init_is_a_file(tmp_path: Path) -> None:

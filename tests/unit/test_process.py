@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from courselab import process
+from courselab.files import write_atomic
 from courselab.process import CommandFailed, CommandMissing, CommandTimeout, end_running, run, tied
 
 
@@ -93,6 +94,24 @@ def test_an_interrupt_ends_what_other_threads_wait_for() -> None:
         assert waiting.result(timeout=20).code == -signal.SIGKILL
 
 
+def test_an_interrupt_works_where_there_are_no_process_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ThreadPoolExecutor() as pool:
+        own = f"60.{time.time_ns()}"
+        waiting = pool.submit(run, ["sleep", own], timeout_s=120)
+        while not any(f"sleep\x00{own}" in cmdline(pid) for pid in os.listdir("/proc") if pid.isdigit()):
+            time.sleep(0.01)
+        with monkeypatch.context() as windows:
+            windows.setattr("courselab.process.sys.platform", "win32")
+            windows.delattr(os, "killpg")
+            try:
+                end_running()
+            except AttributeError:
+                windows.undo()
+                end_running()
+                raise
+        assert waiting.result(timeout=20).code != 0
+
+
 _GOES_ON = """
 import os, sys, threading, time
 from courselab.process import end_for_good, run
@@ -124,3 +143,22 @@ def test_programs_that_end_while_all_are_ended_are_no_bug(monkeypatch: pytest.Mo
     monkeypatch.setattr(os, "killpg", lambda pid, number: running.discard(next(one for one in running if one.pid == pid)))
     end_running()
     assert not running
+
+
+def test_a_file_that_a_virus_scanner_reads_is_replaced_a_moment_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace, refusals = os.replace, [PermissionError(13, "Access is denied")] * 2
+
+    def busy(source: str, target: Path) -> None:
+        if refusals:
+            raise refusals.pop()
+        replace(source, target)
+
+    monkeypatch.setattr("courselab.files.os.replace", busy)
+    monkeypatch.setattr("courselab.files.sys.platform", "win32")
+    write_atomic(tmp_path / "lab.json", b"{}")
+    assert (tmp_path / "lab.json").read_bytes() == b"{}"
+    monkeypatch.setattr("courselab.files.sys.platform", "linux")
+    refusals.append(PermissionError(13, "Permission denied"))
+    with pytest.raises(PermissionError):
+        write_atomic(tmp_path / "lab.json", b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["lab.json"]

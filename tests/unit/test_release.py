@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import socket
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -109,6 +112,43 @@ def test_a_cut_download_goes_on_where_it_stopped(paths: Paths, server: Server) -
     (paths.cache / "k3s" / VERSION.replace("+", "-") / "amd64" / "unreachable.json").unlink(missing_ok=True)
     assert find(paths, LAB_K3S_MIRROR=server.url).binary.read_bytes() == BINARY
     assert ("k3s", "bytes=5000-") in server.asked
+
+
+def test_two_commands_that_fetch_the_same_release_do_not_spoil_it(paths: Paths, server: Server) -> None:
+    met = threading.Barrier(2, timeout=0.3)
+
+    def body(name: str, usual: Callable[[str], bytes | None] = server.body) -> bytes | None:
+        if name == "k3s":
+            with suppress(threading.BrokenBarrierError):  # whoever is alone goes on
+                met.wait()
+        return usual(name)
+
+    server.body = body  # type: ignore[method-assign]
+    with ThreadPoolExecutor() as pool:
+        both = [pool.submit(find, paths, LAB_K3S="k3s", LAB_K3S_MIRROR=server.url) for _ in range(2)]
+        assert [found.result(20).binary.read_bytes() for found in both] == [BINARY, BINARY]
+    assert [name for name, _ in server.asked].count("k3s") == 1
+
+
+def test_a_server_that_speaks_no_http_is_one_that_cannot_be_reached(paths: Paths) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as odd:
+
+        def answer() -> None:
+            while True:
+                try:
+                    one, _ = odd.accept()
+                except OSError:
+                    return
+                with one:
+                    one.recv(4096)
+                    one.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        mirror = f"http://127.0.0.1:{odd.getsockname()[1]}/k3s"
+        assert find(paths, LAB_K3S_MIRROR=mirror).distribution == "stand-in"
+        odd.shutdown(socket.SHUT_RDWR)
+    with pytest.raises(Unavailable):
+        find(paths, LAB_K3S="k3s", LAB_K3S_MIRROR="https://mirror.example/k3s files")
 
 
 def test_a_pin_that_differs_is_refused(paths: Paths, server: Server) -> None:

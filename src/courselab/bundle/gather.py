@@ -28,7 +28,8 @@ _ASK_S = 60.0
 # Beside what machines need: what `./lab` is started with.
 _PYTHON_PACKAGES = ("python3", "python3-venv", "python3-pip-whl", "python3-setuptools-whl")
 _MAKES_IMAGE = "mmdebstrap"  # the image is in the bundle
-_NOT_COURSE = {".git", ".venv", "work", "node_modules", "__pycache__", ".pytest_cache", ".ruff_cache", "site"}
+_NOT_COURSE = {".git", ".venv", "node_modules", "__pycache__", ".pytest_cache", ".ruff_cache"}
+_NOT_COURSE_ON_TOP = {"work", "site"}  # further down these are starter files, and a part of the program
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,16 @@ def course_files(course: Path) -> list[str]:
         listed = process.run(["git", "-C", str(course), "ls-files", "-z", "--cached", "--others", "--exclude-standard"], timeout_s=_GIT_S)
         names = [name for name in listed.text.split("\0") if name]
         if listed.code == 0 and names:
-            return sorted(name for name in names if (course / name).is_file() and not (course / name).is_symlink())
+            return sorted(name for name in names if (course / name).is_file() and not (course / name).is_symlink() and not _is_bundle(name))
     found = (path for path in course.rglob("*") if path.is_file() and not path.is_symlink())
     names = [path.relative_to(course) for path in found]
-    return sorted(str(name) for name in names if not _NOT_COURSE & set(name.parts) and not name.name.startswith(".venv"))
+    ours = (name for name in names if not _NOT_COURSE & set(name.parts) and name.parts[0] not in _NOT_COURSE_ON_TOP)
+    return sorted(str(name) for name in ours if not name.name.startswith(".venv") and not _is_bundle(str(name)))
+
+
+def _is_bundle(name: str) -> bool:
+    """A bundle that was made here before, and what is beside it."""
+    return name.endswith(".lab") or name == "install-lab"
 
 
 def _of_release(paths: Paths, release: Release) -> Iterator[Source]:

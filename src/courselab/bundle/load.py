@@ -146,7 +146,8 @@ def _install(context: Context, staging: Path) -> None:
         folder.chmod(0o755)  # whatever our umask is: machines' own users read what is in them
     for whole in ("standin", "site"):
         for folder in sorted((staging / "cache" / whole).glob("*/")):
-            _move(folder, cache / whole / folder.name)
+            if not _is_there(folder, cache / whole / folder.name):  # machines that run have it mounted
+                _move(folder, cache / whole / folder.name)
     for single in ("images", "k3s"):
         for file in sorted(path for path in (staging / "cache" / single).rglob("*") if path.is_file()):
             _move(file, cache / PurePosixPath(file.relative_to(staging / "cache")))
@@ -155,6 +156,13 @@ def _install(context: Context, staging: Path) -> None:
     for image in sorted((staging / "machine").glob("*.tar")):
         with context.progress.stage("Unpacking the machine image", eta_s=10):
             context.provider.unpack(image)
+
+
+def _is_there(source: Path, target: Path) -> bool:
+    """Whether `target`, which is named by its content, has all of it."""
+    files = [path for path in source.rglob("*") if path.is_file()]
+    kept = [target / path.relative_to(source) for path in files]
+    return all(ours.is_file() and ours.stat().st_size == path.stat().st_size for ours, path in zip(kept, files, strict=True))
 
 
 def _move(source: Path, target: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,10 +12,12 @@ import click
 
 from courselab.cli.app import App, PassThrough, on_terminal
 from courselab.errors import UsageError
+from courselab.machines import Machine
 from courselab.process import become
 from courselab.session.context import running_machine
 
 _MANIFESTS = (".yaml", ".yml", ".json")
+_TIMEOUT_S = 600.0  # on Windows alone
 _LIMIT_BYTES = 8 * 1024 * 1024
 # Of kubectl's flags, those that may stand before its verb and have a word of their own.
 _WITH_VALUE = {"-n", "--namespace", "--context", "--cluster", "--user", "--kubeconfig", "-s", "--server", "--as", "--request-timeout", "-v"}
@@ -32,11 +35,22 @@ def command(words: tuple[str, ...]) -> int:
     full = server.shell_argv(["kubectl", *argv], terminal=manifests is None and on_terminal())
     if manifests is None:
         become(full)
+    return send(server, argv, full, manifests)
+
+
+def send(server: Machine, argv: Sequence[str], full: Sequence[str], manifests: bytes) -> int:
+    """Run kubectl with `manifests` as its standard input; `full` is the host command for it."""
     sys.stdout.flush()
+    if sys.platform == "win32":  # there `multipass exec` reads the console, not what it is given; the machine knows another way
+        login = ["/bin/bash", "--login", "-c", 'exec "$@"', "bash", "kubectl", *argv]
+        done = server.run(login, input=manifests, timeout_s=_TIMEOUT_S, user="student")
+        sys.stdout.buffer.write(done.stdout)
+        sys.stderr.buffer.write(done.stderr)
+        return done.code
     return run_with(full, manifests)
 
 
-def run_with(argv: list[str], manifests: bytes) -> int:
+def run_with(argv: Sequence[str], manifests: bytes) -> int:
     """Run kubectl with these manifests as its input, for as long as it likes; its exit code."""
     with subprocess.Popen(argv, stdin=subprocess.PIPE) as kubectl:
         try:

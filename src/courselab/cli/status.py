@@ -88,7 +88,7 @@ def _machine_row(host: str, machine: Machine | None) -> dict[str, Any]:
     try:
         running = machine.state is MachineState.RUNNING
         return row | {"address": machine.address, "kubernetes": _kubernetes(machine) if running else "", **asdict(machine.usage())}
-    except LabError as silent:  # not running any more, or too busy to answer in time
+    except LabError as silent:  # one machine that hangs does not hide the others
         return row | {"kubernetes": silent.what}
 
 

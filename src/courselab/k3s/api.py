@@ -5,9 +5,13 @@ Objects stay plain dicts, and no discovery is done: paths are known, and a lab's
 
 from __future__ import annotations
 
+import base64
 import json
+import ssl
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 from courselab.errors import LabError, Unreachable
@@ -47,13 +51,15 @@ class Api:
 
     def __init__(self, kubeconfig: Mapping[str, Any]) -> None:
         from kubernetes import client as kubernetes_client
-        from kubernetes import config, dynamic
+        from kubernetes import dynamic
 
         settings: Any = cast(Any, kubernetes_client).Configuration()
         settings.retries = False  # we retry where it makes sense, and say so
         settings.proxy = None  # a lab's machines are never behind the user's proxy
         settings.connection_pool_maxsize = 16
-        client = cast(Any, config).new_client_from_config_dict(dict(kubeconfig), persist_config=False, client_configuration=settings)
+        settings.host, tls = _access(kubeconfig)
+        client = cast(Any, kubernetes_client).ApiClient(settings)
+        client.rest_client.pool_manager.connection_pool_kw["ssl_context"] = tls
         self._rest: Any = client
         self._dynamic: Any = cast(Any, dynamic).DynamicClient(client, discoverer=lambda *_: None)  # pyright: ignore[reportUnknownLambdaType]
 
@@ -147,6 +153,29 @@ class Api:
             if hasattr(refused, "status") and hasattr(refused, "body"):  # the dynamic client's own exceptions
                 raise _api_error(refused) from refused
             raise
+
+
+def _access(kubeconfig: Mapping[str, Any]) -> tuple[str, ssl.SSLContext]:
+    """Where the cluster's API is, and how to reach it. The client's own reader of kubeconfigs leaves the key in files that stay."""
+    try:
+        context = _named(kubeconfig, "contexts", kubeconfig["current-context"])["context"]
+        cluster = _named(kubeconfig, "clusters", context["cluster"])["cluster"]
+        user = _named(kubeconfig, "users", context["user"])["user"]
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        tls.load_verify_locations(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
+        with tempfile.TemporaryDirectory() as private:  # the ssl module takes a key from a file only
+            pem = Path(private) / "client.pem"
+            pem.touch(mode=0o600)
+            pem.write_bytes(b"\n".join(base64.b64decode(user[f"client-{part}-data"]) for part in ("certificate", "key")))
+            tls.load_cert_chain(pem)
+        return str(cluster["server"]), tls
+    except (LookupError, TypeError, ValueError, ssl.SSLError) as unusable:
+        why = f"Something is missing in it, or damaged: {unusable}"
+        raise LabError("The lab's kubeconfig cannot be used", why=why[:300], fix="`lab start` again fetches it anew.") from unusable
+
+
+def _named(kubeconfig: Mapping[str, Any], lists: str, name: str) -> Object:
+    return {one["name"]: one for one in kubeconfig[lists]}[name]
 
 
 def _api_error(refused: Any) -> ApiError:

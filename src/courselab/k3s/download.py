@@ -7,11 +7,15 @@ import json
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Generator
+from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Any
 
 from courselab.errors import LabError
 from courselab.files import write_json
+from courselab.locks import try_lock, wait_lock
 from courselab.progress import Progress, Stage
 
 _CONNECT_S = 4.0
@@ -32,7 +36,7 @@ def reachable(url: str, *, timeout_s: float) -> bool:
             return True
     except urllib.error.HTTPError:
         return True
-    except OSError:
+    except (OSError, HTTPException):
         return False
 
 
@@ -43,15 +47,36 @@ def fetch_release_file(base: str, name: str, folder: Path, progress: Progress, *
     An interrupted download goes on where it stopped. Raises Unavailable if the server cannot be reached or lacks the file, LabError if the
     content is not what the checksum says.
     """
+    if _is_kept(folder, name):
+        return folder / name
+    with _alone(folder, progress):
+        if not _is_kept(folder, name):  # by who was before us
+            _fetch(base, name, folder, progress, checksums=checksums, pin=pin)
+    return folder / name
+
+
+def _is_kept(folder: Path, name: str) -> bool:
     target = folder / name
-    record = folder / f"{name}.json"
-    if target.is_file() and _recorded(record).get("size") == target.stat().st_size:
-        return target
+    return target.is_file() and _recorded(folder / f"{name}.json").get("size") == target.stat().st_size
+
+
+@contextmanager
+def _alone(folder: Path, progress: Progress) -> Generator[None]:
+    """One command after the other: two that write the same part spoil it."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (folder / ".lock").open("a") as lock:
+        if not try_lock(lock.fileno()):
+            with progress.stage("Waiting for another download of K3s"):
+                wait_lock(lock.fileno())
+        yield
+
+
+def _fetch(base: str, name: str, folder: Path, progress: Progress, *, checksums: str, pin: str) -> None:
     _refuse_while_remembered(folder, base)
     try:
         expected = _expected_hash(f"{base}/{checksums}", name, pin)
         _download(f"{base}/{name}", folder / f"{name}.part", progress, name)
-    except (OSError, urllib.error.URLError) as missing:
+    except (OSError, HTTPException) as missing:
         write_json(folder / "unreachable.json", {"base": base, "at": time.time(), "why": _say(missing)})
         raise _unavailable(base, _say(missing)) from missing
     part = folder / f"{name}.part"
@@ -64,9 +89,9 @@ def fetch_release_file(base: str, name: str, folder: Path, progress: Progress, *
             fix="Run the command again to fetch it anew; if it happens again, do not trust that server.",
         )
     part.chmod(0o755)
-    part.replace(target)
-    write_json(record, {"sha256": actual, "size": target.stat().st_size, "from": base})
-    return target
+    size = part.stat().st_size
+    part.replace(folder / name)
+    write_json(folder / f"{name}.json", {"sha256": actual, "size": size, "from": base})
 
 
 def _open(url: str, *, timeout_s: float, offset: int = 0) -> Any:
@@ -92,7 +117,6 @@ def _expected_hash(url: str, name: str, pin: str) -> str:
 
 
 def _download(url: str, part: Path, progress: Progress, name: str) -> None:
-    part.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     offset = part.stat().st_size if part.exists() else 0
     with progress.stage(f"Fetching {name}") as stage:
         try:
@@ -145,4 +169,4 @@ def _unavailable(base: str, why: str) -> Unavailable:
 
 def _say(problem: Exception) -> str:
     reason = getattr(problem, "reason", problem)
-    return str(getattr(reason, "strerror", None) or reason)
+    return str(getattr(reason, "strerror", None) or reason) or type(problem).__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from pathlib import Path
 from typing import Any
@@ -40,4 +41,16 @@ def load_kubeconfig(path: Path) -> dict[str, Any]:
         ) from broken
     if not isinstance(data, dict):
         raise LabError("The lab's kubeconfig is not one", why=f"{path} holds something else.", fix="`lab start` again fetches it anew.")
-    return data  # pyright: ignore[reportUnknownVariableType]
+    found: dict[str, Any] = data  # pyright: ignore[reportUnknownVariableType]
+    try:
+        cluster = found["clusters"][0]["cluster"]
+        base64.b64decode(cluster.get("certificate-authority-data", ""))
+        whole = bool(cluster["server"]) and found["current-context"] in [one["name"] for one in found["contexts"]]
+    except (LookupError, TypeError, ValueError, AttributeError):
+        whole = False
+    if not whole:
+        why = "It names no cluster, or no context that is meant: kubectl config changed K3s's own file."
+        raise LabError(
+            "The lab's kubeconfig cannot be used", why=why, fix=f"`sudo systemctl restart k3s` in the machine writes {K3S_YAML} anew."
+        )
+    return found

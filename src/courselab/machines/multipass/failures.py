@@ -18,12 +18,14 @@ class MultipassError(LabError):
     """A `multipass` command failed. `kind` names which way, "" for one that is not known."""
 
     kind = ""
+    may_appear = False  # of a launch: Multipass may still make the machine
 
 
 class MultipassUnreachable(Unreachable):
     """Multipass's service, or one of its machines, does not answer."""
 
     kind = ""
+    may_appear = False
 
 
 @dataclass(frozen=True)
@@ -221,7 +223,7 @@ FAILURES: tuple[Failure, ...] = (
         "not-stopped",
         r"of stopped instances|only clone stopped instances",
         "Multipass does that with stopped machines only.",
-        "Run `lab stop`, then the command again.",
+        "Run `lab resume`, then `lab stop`, then the command again: it may be suspended.",
     ),
     Failure("snapshot-taken", r"Snapshot already exists", "{said}", "Use another name, or delete that snapshot first."),
     Failure("snapshot-name", r"Invalid snapshot name", "{said}", "Use letters, digits and dashes."),

@@ -29,7 +29,7 @@ _SAY_END = 'limit=$1; shift; timeout -k 5 "$limit" "$@"; code=$?; printf "\\ncou
 # For hosts whose pipes cannot be trusted: input and output are files in $1. $2: bytes of output that are kept. Old folders are removed.
 _WITH_FILES = (
     'folder=$1; limit=$2; shift 2; find /tmp -maxdepth 1 -name "courselab-run-*" -mmin +60 -exec rm -rf {} + 2>/dev/null; '
-    'umask 077; mkdir -p "$folder"; [ -f "$folder.in" ] && mv "$folder.in" "$folder/in"; cd "$folder" || exit 1; [ -f in ] || : > in; '
+    'mkdir -m 700 "$folder"; [ -f "$folder.in" ] && mv "$folder.in" "$folder/in"; cd "$folder" || exit 1; [ -f in ] || : > in; '
     '"$@" < in > out.all 2> err.all; head -c "$limit" out.all > out; tail -c "$limit" err.all > err; '
     "tar -cf result.tar out err; rm -f in out.all err.all"
 )

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from courselab.errors import LabError
 from courselab.machines.base import MachineSpec, MachineState
 from courselab.machines.multipass.command import Command
 from courselab.machines.multipass.failures import MultipassError, MultipassUnreachable, explain
@@ -111,11 +110,14 @@ class Launcher:
         if error.kind in _WORTH_A_LOOK and (seen.state in _COMES_UP if seen else error.kind in _STILL_PREPARED):
             self._wait_until_running(name, error, may_be_absent=error.kind in _STILL_PREPARED)
             return
+        error.may_appear = seen is None and error.kind == "deadline"
         if seen and error.kind != "taken":
             self.purge(name)
         raise error
 
-    def _wait_until_running(self, name: str, error: LabError | None = None, *, may_be_absent: bool = False) -> None:
+    def _wait_until_running(
+        self, name: str, error: MultipassError | MultipassUnreachable | None = None, *, may_be_absent: bool = False
+    ) -> None:
         """Wait as long as it is starting, or (while its image is fetched) not to be seen yet. What does not get to run is purged."""
         waits_for: tuple[MachineState | None, ...] = (MachineState.STARTING, *([None] if may_be_absent else []))
 
@@ -128,6 +130,8 @@ class Launcher:
             return
         if state is not None:
             self.purge(name)
+        elif error:
+            error.may_appear = may_be_absent
         why = "An earlier start of it was interrupted, and it did not get to run. What there was of it is removed."
         raise error or MultipassError(f"{name} does not come up", why=why, fix="Run the command again.")
 

@@ -24,15 +24,21 @@ _SNAPSHOT_S = 600.0
 _FILE_S = 120.0
 _FRESH_S = 10.0  # so long a machine that was seen running is taken to run
 _SEEN_S = 1.0
+# Makes the folder $d for $3; new folders on the way belong to $3 as well.
+_FOLDER = (
+    'd=$(dirname -- "$1"); made=; above=$d; while [ ! -e "$above" ]; do made=$above; above=$(dirname -- "$above"); done; '
+    'mkdir -p -- "$d" && { [ -z "$made" ] || chown -R -- "$3:" "$made"; } || exit 1; '
+)
 # $1 path, $2 mode, $3 owner. The file appears whole or not at all.
 _PUT = (
-    'd=$(dirname -- "$1"); mkdir -p -- "$d" && t=$(mktemp -- "$d/.put.XXXXXX") || exit 1; '
+    _FOLDER + 't=$(mktemp -- "$d/.put.XXXXXX") || exit 1; '
     'cat > "$t" && chmod -- "$2" "$t" && chown -- "$3:" "$t" && mv -T -- "$t" "$1" || { rm -f -- "$t"; exit 1; }'
 )
 # $4: where it was sent to, $5: how many bytes it has.
 _PLACE = (
-    'd=$(dirname -- "$1"); [ "$(stat -c %s -- "$4")" = "$5" ] || { echo "it arrived incomplete" >&2; exit 1; }; '
-    'mkdir -p -- "$d" && t=$(mktemp -- "$d/.put.XXXXXX") && mv -fT -- "$4" "$t" && chmod -- "$2" "$t" && chown -- "$3:" "$t" '
+    '[ "$(stat -c %s -- "$4")" = "$5" ] || { echo "it arrived incomplete" >&2; exit 1; }; '
+    + _FOLDER
+    + 't=$(mktemp -- "$d/.put.XXXXXX") && mv -fT -- "$4" "$t" && chmod -- "$2" "$t" && chown -- "$3:" "$t" '
     '&& mv -T -- "$t" "$1" || { rm -f -- "$t" "$4"; exit 1; }'
 )
 _NO_ANSWER = (Unreachable, CommandTimeout)
@@ -128,7 +134,7 @@ class MultipassMachine:
         """Fetch the learner's files and shut it down; one that does not end in time is switched off."""
         if self.state is MachineState.RUNNING:
             what = f"Your files on {self.name} were not copied to this computer"
-            self._say_if_lost(what, lambda: self._pull(self._inside()), LabError)
+            self._say_if_lost(what, self._pull_at_end, LabError)
         what = f"{self.name} could not be stopped"
         with self.host.turns.alone():
             try:
@@ -154,8 +160,17 @@ class MultipassMachine:
         found = record.load(self.host.folder, self.name)
         if found is None:
             return
-        if found.ready and self.host.glance.at(self.name):
-            self._save_before_delete(found)
+        seen = self.host.glance.at(self.name)
+        if not found.ready and seen is None:  # a start that was interrupted while Multipass fetched its image
+            later = "if Multipass still makes it, it appears later, and"
+            self.host.progress.say(f"{self.name} was not there yet: {later} `multipass delete --purge {self.name}` removes it.")
+        if found.ready and seen:
+            try:
+                self._save_before_delete(found)
+            except LabError as refused:  # the way out for who does not need them
+                give_up = f"If you do not need the files in it: `multipass delete --purge {self.name}`, then the command again."
+                refused.fix = f"{refused.fix.rstrip('.')}. {give_up}".removeprefix(". ")
+                raise
         self.host.launcher.purge(self.name)
         record.remove(self.host.folder, self.name)
 
@@ -197,9 +212,10 @@ class MultipassMachine:
                 if not mount.writable:
                     share.fill(inside, mount, host.cache)
             self._push(inside)
-        except LabError:
+        except LabError as failed:
             host.glance.forget()
-            self._forget_if_gone()
+            if not getattr(failed, "may_appear", False):  # else it would be a stranger's when it does
+                self._forget_if_gone()
             raise
         record.save(replace(self.record, address=address, ready=True, unsaved=True), host.folder)
 
@@ -238,18 +254,26 @@ class MultipassMachine:
             record.save(replace(self.record, shared=now), self.host.folder)
 
     def _pull(self, inside: Inside) -> None:
+        """Bring the learner's files to the host. As long as the machine runs, more may be written: it stays `unsaved`."""
         for mount in self.spec.mounts:
             if mount.writable:
                 share.pull(inside, mount)
+
+    def _pull_at_end(self) -> None:
+        """The same when the machine is about to end."""
+        self._pull(self._inside())
         record.save(replace(self.record, unsaved=False), self.host.folder)
 
     def _save_before_delete(self, found: Record) -> None:
         """The learner's files outlive every machine: one that was switched off with files in it is started once more."""
-        what = f"Files that were only on {self.name} may be lost"
-        if self.state is MachineState.RUNNING:
-            self._say_if_lost(what, lambda: self._pull(self._inside()), *_NO_ANSWER)
-        elif found.unsaved and self.state is MachineState.STOPPED and any(mount.writable for mount in found.spec.mounts):
-            self._say_if_lost(what, lambda: (self.start(), self._pull(self._inside())), *_NO_ANSWER)
+        what, state = f"Files that were only on {self.name} may be lost", self.state
+        if state is MachineState.RUNNING:
+            self._say_if_lost(what, self._pull_at_end, *_NO_ANSWER)
+        elif found.unsaved and any(mount.writable for mount in found.spec.mounts):
+            if state is MachineState.STOPPED:
+                self._say_if_lost(what, lambda: (self.start(), self._pull_at_end()), *_NO_ANSWER)
+            else:
+                self.host.progress.say(f"{what}: it neither runs nor can be started.")
 
     def _say_if_lost(self, what: str, save: Callable[[], object], *tolerated: type[LabError]) -> None:
         """Save the learner's files. A failure of one of the kinds `tolerated` is said, and no reason not to go on."""

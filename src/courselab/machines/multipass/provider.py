@@ -64,10 +64,13 @@ class MultipassProvider:
         if anew and (old := self.get(spec.name)):
             old.delete()
         found = record.load(self.host.folder, spec.name)
-        if found and found.spec != spec:
-            why = "It was made with other settings."
-            raise LabError(f"There already is another machine {spec.name}", why=why, fix="Delete it first.")
         machine = MultipassMachine(spec.name, self.host)
+        if found and found.spec != spec:
+            if found.ready:
+                fix = f"`lab delete {spec.lab}`, then `lab start {spec.lab}`."
+                raise LabError(f"There already is another machine {spec.name}", why="It was made with other settings.", fix=fix)
+            machine.delete()  # half made, when there was another K3s to be had, say: nothing in it is the learner's
+            found = None
         if found and found.ready and self.host.glance.at(spec.name) is None:
             found = None  # somebody purged it: made anew
         elif not found:
@@ -81,8 +84,8 @@ class MultipassProvider:
         return MultipassMachine(name, self.host) if record.load(self.host.folder, name) else None
 
     def list(self, lab: str | None = None) -> list[Machine]:
-        machines = [MultipassMachine(name, self.host) for name in record.names(self.host.folder)]
-        return [machine for machine in machines if lab is None or machine.spec.lab == lab]
+        known = [(name, record.load(self.host.folder, name)) for name in record.names(self.host.folder)]  # one may be deleted meanwhile
+        return [MultipassMachine(name, self.host) for name, found in known if found and lab in (None, found.spec.lab)]
 
     def crossed(self, lab: str) -> str:
         """Multipass looks after its network itself; a machine whose address changed says so when it is started."""
@@ -107,7 +110,7 @@ class MultipassProvider:
         if seen:
             raise MultipassError(
                 f"Multipass already has a machine called {name}",
-                why=f"It is {seen.said.lower() or 'in no known state'}, and this course did not make it.",
+                why=f"It is {seen.said.lower() or 'in no known state'}, and this course has no record of it.",
                 fix=f"If you do not need it: `multipass delete --purge {name}`; then run the command again.",
             )
 

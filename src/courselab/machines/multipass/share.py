@@ -14,6 +14,7 @@ import re
 import tarfile
 import tempfile
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 
 from courselab import files
@@ -27,9 +28,9 @@ _FILES = 2000
 _TIMEOUT_S = 60.0
 _UNPACK_S = 600.0
 _NEWER_S = 1.0  # file systems and tar keep times with different precision
-# $1: folder. Prints a tar of its plain files, or fails when they are more than $2 bytes.
+# $1: folder. Prints a tar of its plain files, or fails when they are more than $2 bytes. A folder that was removed has none.
 _PACK = (
-    'cd "$1" || exit 1; size=$(find . -type f -printf "%s\\n" | awk "{s+=\\$1} END {print s+0}"); '
+    '[ -e "$1" ] || exec tar -cf - -T /dev/null; cd "$1" || exit 1; size=$(find . -type f -printf "%s\\n" | awk "{s+=\\$1} END {print s+0}"); '
     '[ "$size" -le "$2" ] || { echo "the files have $size bytes, more than $2" >&2; exit 1; }; '
     "find . -type f -print0 | tar --null --no-recursion --format=posix -cf - -T -"
 )
@@ -48,33 +49,46 @@ def fill(inside: Inside, mount: Mount, cache: Path) -> None:
 
 def push(inside: Inside, mount: Mount) -> None:
     """Bring the learner's files into the machine, except those that are newer there."""
-    data = _pack(mount.source)
-    done = inside.run(["sh", "-c", _UNPACK, "sh", mount.target], user="student", timeout_s=_TIMEOUT_S, input=data)
-    done.check(f"Your files could not be copied to {inside.name}", fix=f"See what is in {mount.source}, then run the command again.")
+    what, fix = f"Your files could not be copied to {inside.name}", f"See what is in {mount.source}, then run the command again."
+    try:
+        data = _pack(mount.source)
+    except OSError as unreadable:
+        raise LabError(what, why=str(unreadable)[:300], fix=fix) from unreadable
+    inside.run(["sh", "-c", _UNPACK, "sh", mount.target], user="student", timeout_s=_TIMEOUT_S, input=data).check(what, fix=fix)
 
 
 def pull(inside: Inside, mount: Mount) -> None:
     """Bring files from the machine to the learner's folder, except those that are newer there."""
     pack = ["sh", "-c", _PACK, "sh", mount.target, str(LIMIT_BYTES)]
-    done = inside.run(pack, user="student", timeout_s=_TIMEOUT_S, output_limit=_TAR_BYTES)
+    # As root: what the learner put there with sudo is theirs, too.
+    done = inside.run(pack, user="root", timeout_s=_TIMEOUT_S, output_limit=_TAR_BYTES)
     fix = f"Remove large files from {mount.target} on the machine, then run the command again."
-    done.check(f"Your files on {inside.name} could not be copied to this computer", fix=fix)
+    what = f"Your files on {inside.name} could not be copied to this computer"
+    done.check(what, fix=fix)
     try:
         with tarfile.open(fileobj=io.BytesIO(done.stdout)) as tar:
-            _unpack(tar, mount.source)
+            odd = _unpack(tar, mount.source, windows=inside.command.system.name == "windows")
     except (tarfile.TarError, OSError, ValueError) as broken:
-        raise LabError(f"Your files on {inside.name} could not be copied to this computer", why=str(broken)[:300], fix=fix) from broken
+        raise LabError(what, why=str(broken)[:300], fix=fix) from broken
+    if odd:
+        why = f"Windows has no files with such names: {', '.join(odd)[:200]}. All others are copied."
+        raise LabError(what, why=why, fix=f"Rename them in {mount.target} on the machine, then run the command again.")
 
 
-def _unpack(tar: tarfile.TarFile, folder: Path) -> None:
-    """Take plain files out of an archive that a student's machine made: never outside `folder`, never through a link, never too much."""
+def _unpack(tar: tarfile.TarFile, folder: Path, *, windows: bool) -> list[str]:
+    """Take plain files out of an archive that a student's machine made: never outside `folder`, never through a link, never too much.
+    Returns those whose names this host does not allow."""
     left = LIMIT_BYTES
+    odd: list[str] = []
     for count, member in enumerate(tar):
         parts = [part for part in member.name.split("/") if part not in ("", ".")]
         left -= member.size
         if count >= _FILES or left < 0:
             raise ValueError("there are too many files, or they are too large")
         if not member.isfile() or not parts or any(not _is_plain(part) for part in parts):
+            continue
+        if windows and not all(_is_for_windows(part) for part in parts):
+            odd.append("/".join(parts))
             continue
         target = folder.joinpath(*parts)
         through_link = any(parent.is_symlink() for parent in (target, *target.parents) if folder in parent.parents)
@@ -87,6 +101,7 @@ def _unpack(tar: tarfile.TarFile, folder: Path) -> None:
         files.write_atomic(target, source.read(), mode=0o755 if member.mode & 0o100 else 0o644)
         os.utime(target, (member.mtime, member.mtime))
         _give(target, folder, owner)
+    return odd
 
 
 def _give(target: Path, folder: Path, owner: os.stat_result) -> None:
@@ -97,9 +112,14 @@ def _give(target: Path, folder: Path, owner: os.stat_result) -> None:
 
 
 def _is_plain(part: str) -> bool:
-    """Whether a name can be a file's on every host: no way up, no device of Windows, no control characters."""
+    """Whether a name is a file's in its folder: no way up, no control characters."""
+    return part != ".." and not re.search(r"[\x00-\x1f]", part)
+
+
+def _is_for_windows(part: str) -> bool:
+    """Whether it can be one on Windows: no device, no way to another drive or folder."""
     reserved = re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", part)
-    return part != ".." and not reserved and not re.search(r'[\x00-\x1f\\:*?"<>|]', part) and not part.endswith((" ", "."))
+    return not reserved and not re.search(r'[\\:*?"<>|]', part) and not part.endswith((" ", "."))
 
 
 def _pack(folder: Path) -> bytes:
@@ -154,4 +174,5 @@ def _for_everyone(info: tarfile.TarInfo) -> tarfile.TarInfo:
 
 def _entries(folder: Path) -> Generator[tuple[str, os.stat_result]]:
     for path in sorted(folder.rglob("*")):
-        yield path.relative_to(folder).as_posix(), path.lstat()
+        with suppress(FileNotFoundError):  # an editor's file that is gone again
+            yield path.relative_to(folder).as_posix(), path.lstat()
