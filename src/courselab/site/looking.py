@@ -75,6 +75,9 @@ class Looking:
         except LabError as broken:
             self._hub.put("trouble", _error(broken))
             return
+        except Exception as bug:  # a file that went away between two looks, say: the next look may find it
+            self._hub.put("trouble", _bug(bug, "lab status --debug"))
+            return
         self._hub.put("trouble", None)
         for row in rows:
             self._hub.put(f"lab/{row.chapter}", _row_json(row))
@@ -104,11 +107,12 @@ class Looking:
     def _keep_watches(self, rows: list[LabRow]) -> None:
         busy = self._jobs.running
         wanted = {row.chapter: row for row in rows if row.phase == "ready" and row.chapter != busy}
+        self._end_watches(
+            {chapter for chapter, row in wanted.items() if chapter in self._watches and self._watches[chapter].key == row.key}
+        )
         for chapter, watch in list(self._watches.items()):
-            if watch.ended or (chapter in wanted and wanted[chapter].key != watch.key):
-                watch.stop()
+            if watch.ended:  # what it said last stands until the next one speaks
                 del self._watches[chapter]
-        self._end_watches(set(wanted))
         for chapter, row in list(wanted.items())[:MOST_WATCHES]:
             if chapter not in self._watches:
                 self._watches[chapter] = _Watch(self._labs, self._hub, row)
@@ -151,10 +155,7 @@ class _Watch:
             self._put("verdicts", {"trouble": _error(failed)})
             self._stopped.wait(RETRY_S)
         except Exception as bug:  # a broken checker must not end the page
-            self._put(
-                "verdicts",
-                {"trouble": {"what": f"lab has a bug ({type(bug).__name__})", "why": clean(str(bug)), "fix": "lab check --debug"}},
-            )
+            self._put("verdicts", {"trouble": _bug(bug, "lab check --debug")})
             self._stopped.wait(RETRY_S)
         finally:
             self.ended = True
@@ -210,3 +211,7 @@ def _row_json(row: LabRow) -> dict[str, Any]:
 
 def _error(failed: LabError) -> dict[str, str]:
     return {"what": clean(failed.what), "why": clean(failed.why), "fix": clean(failed.fix)}
+
+
+def _bug(bug: Exception, fix: str) -> dict[str, str]:
+    return {"what": f"lab has a bug ({type(bug).__name__})", "why": clean(str(bug)), "fix": fix}
