@@ -20,6 +20,7 @@ from courselab.grade.report import make_report
 from courselab.grade.standing import Update
 from courselab.grade.verdict import Judged, VerdictName
 from courselab.paths import find_paths
+from courselab.session.lock import lab_lock
 from courselab.session.progress_record import ProgressRecord
 from courselab.session.store import LabState, Phase, Store
 from tests.unit.grade.builders import evidence, lab
@@ -94,3 +95,13 @@ def test_a_hint_that_cannot_be_had_is_told_and_the_keys_go_on() -> None:
         screen.show(Update(report(), evidence(), ()))
         screen.pressed("h")
     assert "The disk is full." in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_check_notes_that_a_lab_was_used_but_not_over_a_command_that_changes_it(store: Store, tmp_path: Path) -> None:
+    with lab_lock(find_paths({"LAB_HOME": str(tmp_path)}).state, "02", "stop"):
+        store.touch("02")
+        assert store.load("02") == READY
+    store.touch("02")
+    found = store.load("02")
+    assert found
+    assert found.used_at
