@@ -17,6 +17,7 @@ from courselab.files import write_atomic
 
 TOKEN_BYTES = 24
 COOKIE_DAYS = 30
+HTTP_PORT = 80  # which browsers do not name
 
 # Everything a page may load comes from us; nothing inside of a page is a script; nobody may put a page into a frame.
 POLICY = (
@@ -51,7 +52,8 @@ class Guard:
     @property
     def hosts(self) -> frozenset[str]:
         """The names under which we are asked."""
-        return frozenset({f"127.0.0.1:{self.port}", f"localhost:{self.port}"})
+        names = ("127.0.0.1", "localhost")
+        return frozenset({*(f"{name}:{self.port}" for name in names), *(names if self.port == HTTP_PORT else ())})
 
     @property
     def cookie(self) -> str:

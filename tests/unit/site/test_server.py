@@ -16,7 +16,7 @@ import pytest
 
 from courselab.cli.serve import _is_ours  # pyright: ignore[reportPrivateUsage]
 from courselab.errors import LabError
-from courselab.site.guard import own_token
+from courselab.site.guard import Guard, own_token
 from courselab.site.hub import Hub
 from courselab.site.jobs import Jobs
 from courselab.site.labs import LabRow
@@ -122,6 +122,11 @@ def test_another_host_name_is_refused(browser: Browser, host: str) -> None:
     status, _, text = browser.ask("GET", "/api/state", {**browser.own, "Host": host.format(port=browser.port)})
     assert status == 421
     assert "chapters" not in text
+
+
+def test_browsers_do_not_name_the_port_of_http() -> None:
+    assert Guard(80, TOKEN).refuse_host({"Host": "127.0.0.1"}) is None
+    assert Guard(8080, TOKEN).refuse_host({"Host": "127.0.0.1"})
 
 
 def test_two_host_headers_are_refused(browser: Browser) -> None:
