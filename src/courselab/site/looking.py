@@ -34,6 +34,7 @@ class Looking:
         self._stop = threading.Event()
         self._watches: dict[str, _Watch] = {}
         self._machines_at: dict[str, float] = {}
+        self._asking: set[str] = set()  # chapters whose machines are being asked for
         self._known: set[str] = set()
         hub.on_listener = self._wake.set
 
@@ -91,9 +92,10 @@ class Looking:
     def _ask_machines(self, row: LabRow) -> None:
         """In a thread of its own: a provider may take seconds to answer."""
         now = time.monotonic()
-        if now - self._machines_at.get(row.chapter, float("-inf")) < MACHINES_EVERY_S:
+        if row.chapter in self._asking or now - self._machines_at.get(row.chapter, float("-inf")) < MACHINES_EVERY_S:
             return
         self._machines_at[row.chapter] = now
+        self._asking.add(row.chapter)  # one at a time: it may wait for a password, or for a daemon that hangs
         threading.Thread(target=self._told_machines, args=(row.chapter,), daemon=True).start()
 
     def _told_machines(self, chapter: str) -> None:
@@ -101,6 +103,8 @@ class Looking:
             rows = self._labs.machines(chapter)
         except LabError:
             return
+        finally:
+            self._asking.discard(chapter)
         if chapter in self._known:
             self._hub.put(f"machines/{chapter}", [{"name": row.name, "state": row.state, "address": row.address} for row in rows])
 

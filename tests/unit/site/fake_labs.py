@@ -29,6 +29,9 @@ class FakeLabs:
         self.checked = threading.Event()
         self.go_on = threading.Event()
         self.go_on.set()
+        self.asked = 0  # for machines
+        self.answers = threading.Event()
+        self.answers.set()
         self.row: LabRow | None = LabRow("03", "ready", "local", "stand-in 1.36.3", "one", {"host": "a.example"})
         self.fails: LabError | None = None
         self.look_fails: Exception | None = None
@@ -43,6 +46,8 @@ class FakeLabs:
         return [self.row] if self.row else []
 
     def machines(self, chapter: str) -> tuple[MachineRow, ...]:
+        self.asked += 1
+        self.answers.wait(10)
         return (MachineRow("server", "running", "10.0.0.1"),)
 
     def watch(self, chapter: str) -> FakeLabs:

@@ -16,6 +16,7 @@ import pytest
 
 from courselab.cli.serve import _is_ours  # pyright: ignore[reportPrivateUsage]
 from courselab.errors import LabError
+from courselab.site import looking as looking_module
 from courselab.site.guard import Guard, own_token
 from courselab.site.hub import Hub
 from courselab.site.jobs import Jobs
@@ -279,6 +280,22 @@ def test_a_lab_that_was_stopped_elsewhere_leaves_no_verdicts_behind(labs: FakeLa
     labs.row = replace(labs.row, phase="stopped")
     looking._look()  # pyright: ignore[reportPrivateUsage]
     assert "verdicts/03" not in hub.since(0)[1]
+
+
+def test_a_provider_that_does_not_answer_is_not_asked_again_meanwhile(labs: FakeLabs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looking_module, "MACHINES_EVERY_S", 0.0)
+    hub = Hub()
+    looking = Looking(labs, hub, Jobs(labs, hub))
+    labs.answers.clear()
+    for _ in range(5):
+        looking._look()  # pyright: ignore[reportPrivateUsage]
+    assert labs.asked == 1
+    labs.answers.set()
+    while "machines/03" not in hub.since(0)[1]:
+        time.sleep(0.01)
+    looking._look()  # pyright: ignore[reportPrivateUsage]
+    assert labs.asked == 2
+    looking._end_watches(set())  # pyright: ignore[reportPrivateUsage]
 
 
 def test_a_look_that_fails_is_told_and_not_the_last_one(browser: Browser, labs: FakeLabs) -> None:
