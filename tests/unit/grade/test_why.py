@@ -16,6 +16,7 @@ from tests.unit.grade.builders import (
     deployment,
     endpoint_slice,
     event,
+    machine_state,
     namespaces,
     node,
     obj,
@@ -188,6 +189,16 @@ def test_readiness_is_given_time(code: int, started_s: int, ready_lost_s: int, l
     one = pod(ready=False, containers=probed, conditions=conditions, state={"running": {"startedAt": ago(started_s)}})
     failed = event(one, "Unhealthy", f"Readiness probe failed: HTTP probe failed with statuscode: {code}", count=9)
     only(why_pod(one, failed), "probe-path", terminal=lasts)
+
+
+@pytest.mark.parametrize(("machine_s", "started_s", "lasts"), [(-7200, 5, False), (7200, 600, True)])
+def test_readiness_is_timed_by_the_clock_of_the_machine(machine_s: int, started_s: int, lasts: bool) -> None:
+    """A virtual machine's clock is hours behind after the laptop slept; the times of objects are the machine's."""
+    started = datetime.fromtimestamp(NOW + machine_s - started_s, UTC).isoformat()
+    probed = [container(readinessProbe={"httpGet": {"path": "/redy", "port": 80}})]
+    one = pod(ready=False, containers=probed, conditions=[], state={"running": {"startedAt": started}})
+    failed = event(one, "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 404", count=9)
+    only(why_pod(one, failed, nodes={"server": machine_state(time=NOW + machine_s)}), "probe-path", terminal=lasts)
 
 
 def unschedulable(message: str, **spec: Any) -> Obj:
