@@ -312,6 +312,8 @@ def test_a_service_between_two_generations_of_pods_waits_for_their_workload() ->
     only(explain(broken, s), "image-tag")
     none = deployment(replicas=0)
     only(explain(world(s, none), s), "scaled-to-zero")
+    alike = pod(namespace="elsewhere", labels={"app": "web"})  # of somebody else, and no explanation
+    only(explain(world(s, none, alike), s), "scaled-to-zero")
     refused = event(
         sets := replica_set(web), "FailedCreate", "exceeded quota: budget, requested: memory=1Gi, used: memory=0, limited: memory=8Mi"
     )
