@@ -46,6 +46,7 @@ class Redactor:
         self._key = key
         self._public = set(public)
         self._known: set[str] = set()
+        self._longest_first: list[str] = []  # one may be a part of another, whose rest would stay
         self.trimmed: list[str] = []  # what was cut, in words
         self.cuts = 0  # how often something was
 
@@ -59,6 +60,8 @@ class Redactor:
         for form in (text, text.strip(), base64.b64encode(text.strip().encode()).decode(), base64.b64encode(text.encode()).decode()):
             if _LEARN_SHORTEST <= len(form) <= _LEARN_LONGEST and form not in self._public and len(self._known) < _LEARN_MOST:
                 self._known.add(form)
+        if len(self._longest_first) < len(self._known):
+            self._longest_first = sorted(self._known, key=lambda secret: (-len(secret), secret))
 
     def learn_secrets(self, secrets: Iterable[Obj]) -> bool:
         """Remember the values of Secret objects, as the API gave them. Whether there were new ones among them."""
@@ -106,7 +109,7 @@ class Redactor:
             self.note(f"a text of {len(text)} characters")
             text = f"{text[:limit]} … (cut)"
         text = self._without_shapes(text)
-        for secret in self._known:
+        for secret in self._longest_first:
             if secret in text:
                 text = text.replace(secret, _MASK)
         return text
@@ -174,7 +177,7 @@ class Redactor:
         content = spec.get("valuesContent")
         if isinstance(content, str):
             cleaned = self._without_shapes(content)
-            for secret in self._known:
+            for secret in self._longest_first:
                 if secret.strip() != content.strip():
                     cleaned = cleaned.replace(secret, _MASK)
             spec["valuesContent"] = cleaned

@@ -76,6 +76,14 @@ def test_values_of_a_chart_keep_no_secret_and_stay_values() -> None:
     assert chart["spec"]["values"]["auth"]["user"] == "ada"
 
 
+def test_of_a_secret_that_begins_with_another_nothing_stays() -> None:
+    redactor = Redactor("lab-key")
+    longer = [f"{MARKER}-{place}-and-more" for place in range(20)]
+    for value in (MARKER, *longer):
+        redactor.learn(value)
+    assert redactor.text(f"tried {' '.join(longer)}") == f"tried {' '.join(['‹secret›'] * 20)}"
+
+
 def test_of_a_bootstrap_token_only_the_secret_half_is_secret() -> None:
     said = {"token-id": "abc123", "token-secret": "0123456789abcdef", "expiration": "2026-11-28T17:31:33Z", "description": "for the shed"}
     redactor = Redactor("lab-key")
