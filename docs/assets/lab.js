@@ -216,7 +216,9 @@ function notice() {
   if (state.link === "lost") {
     return h("p", { class: "lab-notice lab-notice-bad", role: "status" }, "The connection to ", h("code", {}, "lab serve"), " is lost. What you see is what was last known. Start it again, and the page goes on.")
   }
-  return state.problem ? h("p", { class: "lab-notice lab-notice-bad", role: "alert" }, ...prose(state.problem)) : null
+  const { what, why, fix } = state.parts.trouble || {}
+  const problem = state.problem || [what, why, fix].filter(Boolean).map(one => one.replace(/\.$/, "")).join(". ")
+  return problem ? h("p", { class: "lab-notice lab-notice-bad", role: "alert" }, ...prose(problem)) : null
 }
 
 function panelOf(chapter) {

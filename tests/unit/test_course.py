@@ -72,6 +72,8 @@ def test_what_a_lab_begins_without(tmp_path: Path, k3s: str, disabled: set[str])
         (("schema: 1", "schema: 7"), 1, "schema 7 is not known", "schema: 1"),
         (('chapter: "02"', "chapter: 2"), 2, "Expected `str`, got `int`", ""),
         (("title: Workloads", "title: [oh"), 4, "not valid YAML", "indentation"),
+        (("title: Workloads", "title: Work\bloads"), 1, "not valid YAML", "Compare"),
+        (("title: Workloads", "title: 2026-02-30"), 1, "not valid YAML", "Compare"),
         (("minutes: 30", "minutes: 30\ncollect: {agent: {}}"), 6, "no machine is called 'agent'", "server"),
     ],
 )

@@ -15,7 +15,7 @@ import pytest
 
 from courselab.course.finding import Finding
 from courselab.course.links import anchors, broken_links
-from courselab.course.lint import lint_files
+from courselab.course.lint import lint_files, not_utf8
 from courselab.course.load import lint_lab_yaml
 from courselab.course.new import make_chapter
 from courselab.errors import UsageError
@@ -156,6 +156,7 @@ SLIPS: list[tuple[str, Callable[[str], str], str, int, str]] = [
     (MISTAKE, swap("# task: 07.greeting", "# task: 07.hello"), MISTAKE, 3, "says task 07.hello"),
     (MANIFEST, swap("{namespace}", "{namepsace}"), MANIFEST, 5, "{namepsace} is not a parameter"),
     (MANIFEST, swap("kind: Namespace", "kind: [Namespace"), MANIFEST, -2, "is not valid YAML"),
+    (MANIFEST, more("at: 2026-02-30\n"), MANIFEST, 0, "is not valid YAML"),
     (MANIFEST, swap("kind: Namespace\n", ""), MANIFEST, 0, "lacks apiVersion, kind or metadata"),
     (MANIFEST, more("---\napiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: {containers: [{name: x, image: course/web:1}]}\n"), MANIFEST, 10,
      "course/web:1 is not among the images"),
@@ -239,3 +240,17 @@ def test_the_verb(made: Path, tmp_path: Path) -> None:
     assert found.stdout.startswith("labs/08-storage/lab.yaml:2: ")
     assert json.loads(run("lint", "--json").stdout)["findings"][0]["line"] == 2
     assert run("lint", "55").returncode == 2
+    undo = made / "labs/07-addons/undo/greeting.sh"
+    undo.write_bytes(b"# f\xfcr\n")
+    assert run("lint", "7").stdout.startswith("labs/07-addons/undo/greeting.sh:1: is not UTF-8")
+
+
+def test_what_editors_of_windows_write_is_read_or_named(made: Path) -> None:
+    checker = made / "checkers/ch07.py"
+    checker.write_bytes(b"\xef\xbb\xbf" + checker.read_bytes())
+    assert lint(made) == []
+    undo = made / "labs/07-addons/undo/greeting.sh"
+    undo.write_bytes(undo.read_bytes() + "# für später\n".encode("cp1252"))
+    lab, _ = lint_lab_yaml(made / "labs/07-addons")
+    assert lab
+    assert not_utf8(lab, made) == [Finding(undo, undo.read_bytes().count(b"\n"), "is not UTF-8")]

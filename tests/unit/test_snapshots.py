@@ -236,6 +236,19 @@ def test_a_solved_lab_whose_snapshot_waits_is_not_noted_twice(context: Context, 
     assert names(context) == ["completed"]
 
 
+def test_a_lab_that_was_stopped_or_deleted_since_it_was_checked_stays_so(context: Context, lab: Lab) -> None:
+    """`lab check` in one terminal, `lab stop` or `lab delete` in another."""
+    provider_of(context).cheap = False
+    start(context, lab)
+    checked = state_of(context)
+    stop(context, checked, lab)
+    assert snapshots.take_completed(context, lab, checked) is None
+    assert state_of(context).phase is Phase.STOPPED
+    context.store.remove("02")
+    assert snapshots.take_completed(context, lab, checked) is None
+    assert context.store.load("02") is None
+
+
 def test_what_was_tried_is_kept_before_giving_up(context: Context, lab: Lab) -> None:
     start(context, lab)
     write(context, b"tried")

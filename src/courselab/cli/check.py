@@ -63,11 +63,11 @@ def checked(
     lab = None if evidence else app.meant(chapter, say=not as_json)
     outcome = _check(app, lab, wait=not no_wait, disturb=not no_disturb) if lab else _judge_kept(app, chapter, Path(evidence or ""))
     show(outcome)
-    if save_evidence:
-        save(outcome.evidence, Path(save_evidence))
     if lab:
         ProgressRecord(app.paths.state).add_attempt(outcome.report.to_json())
         app.store.touch(lab.chapter)
+    if save_evidence:  # after what was reached is kept: the file may be one that cannot be written
+        save(outcome.evidence, Path(save_evidence))
     if lab and outcome.report.all_passed:
         _keep_completed(app, lab)
     return outcome

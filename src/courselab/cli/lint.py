@@ -10,7 +10,7 @@ import click
 from courselab.cli.app import App, debug_option, json_option
 from courselab.course import Catalog
 from courselab.course.finding import Finding
-from courselab.course.lint import lint_files
+from courselab.course.lint import lint_files, not_utf8
 from courselab.course.load import lint_lab_yaml
 from courselab.errors import UsageError
 from courselab.grade.lint import lint_checker
@@ -55,4 +55,4 @@ def _lint(folder: Path, course: Path) -> list[Finding]:
     lab, findings = lint_lab_yaml(folder)
     if lab is None or findings:
         return findings  # the rest would only repeat it
-    return sorted([*lint_files(lab, course), *lint_checker(lab, course)])
+    return not_utf8(lab, course) or sorted([*lint_files(lab, course), *lint_checker(lab, course)])

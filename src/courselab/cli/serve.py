@@ -77,14 +77,20 @@ def _has_screen() -> bool:
 
 
 def _is_ours(port: int, token: str) -> bool:
-    """Whether what listens on the port is this user's own `lab serve`."""
+    """Whether what listens on the port is this user's own `lab serve`. It is not told the token: it may be another user's program."""
+    import hmac
     import http.client
+    import secrets
 
+    from courselab.site.guard import Guard
+
+    question = secrets.token_hex(16)
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     try:
-        connection.request("GET", "/api/state", headers={"Cookie": f"lab-{port}={token}"})
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
+        connection.request("GET", f"/api/proof?of={question}")
+        answer = json.loads(connection.getresponse().read(4096))
+        return hmac.compare_digest(str(answer["proof"]).encode(), Guard(port, token).proof(question).encode())
+    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
         return False
     finally:
         connection.close()

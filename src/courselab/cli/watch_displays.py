@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from courselab.cli.keys import keys
+from courselab.errors import LabError
 from courselab.grade.clean import clean
 from courselab.grade.report import Report, Result, plain_number
 from courselab.grade.standing import Update
@@ -133,8 +134,14 @@ class Screen:
             self._controls.check()
         elif key in "hH" and self._update is not None:
             with self._lock:
-                self._note = clean(self._controls.hint(self._update), 2000)
+                self._note = clean(self._hint(self._update), 2000)
                 self._draw()
+
+    def _hint(self, update: Update) -> str:
+        try:
+            return self._controls.hint(update)
+        except LabError as failed:  # it would end the keyboard, and with it q
+            return f"No hint: {failed.sentences}"
 
     def tick(self) -> None:
         """A moment has passed: the window may have another size."""

@@ -30,6 +30,20 @@ def lint_files(lab: Lab, course: Path) -> list[Finding]:
     return [*_lab_yaml(lab), *_scripts(lab), *_text(lab, course), *_manifests(lab), *_unused(lab, course), *_earlier(lab, course)]
 
 
+def not_utf8(lab: Lab, course: Path) -> list[Finding]:
+    """Files of a chapter that are written in another encoding; nothing else can be said of them."""
+    scripts = [path for part in PARTS for path in (lab.folder / part).glob("*.sh")]
+    text, checker = course / "docs" / "chapters" / f"{lab.folder.name}.md", course / "checkers" / f"ch{lab.chapter}.py"
+    found: list[Finding] = []
+    for path in (lab.folder / "setup.sh", *scripts, *lab.manifests_folder.glob("*.y*ml"), text, checker):
+        data = path.read_bytes() if path.is_file() else b""
+        try:
+            data.decode()
+        except UnicodeDecodeError as wrong:
+            found.append(Finding(path, data.count(b"\n", 0, wrong.start) + 1, "is not UTF-8"))
+    return sorted(found)
+
+
 def _lab_yaml(lab: Lab) -> Iterator[Finding]:
     path = lab.folder / "lab.yaml"
     text = path.read_text(encoding="utf-8")
@@ -139,7 +153,7 @@ def _manifests(lab: Lab) -> Iterator[Finding]:
 def _objects(path: Path, text: str) -> Iterator[Finding]:
     try:
         documents: list[Any] = list(yaml.load_all(text, Loader=_Loader))
-    except yaml.YAMLError as broken:
+    except (yaml.YAMLError, ValueError) as broken:  # of 2026-99-99 PyYAML makes a ValueError
         mark = getattr(broken, "problem_mark", None)
         yield Finding(path, mark.line + 1 if mark else 0, f"is not valid YAML: {getattr(broken, 'problem', broken)}")
         return

@@ -51,6 +51,8 @@ def _read(folder: Path) -> tuple[Lab, str]:
     except yaml.MarkedYAMLError as broken:
         line = broken.problem_mark.line + 1 if broken.problem_mark else 1
         raise _wrong(path, line, f"not valid YAML: {broken.problem}", "Compare the indentation with a lab that works.") from broken
+    except (yaml.YAMLError, ValueError, RecursionError) as broken:  # a character that YAML has not, a date that no calendar has
+        raise _wrong(path, 1, f"not valid YAML: {str(broken).partition(chr(10))[0]}", "Compare it with a lab that works.") from broken
     try:
         file = msgspec.convert(data, LabFile)
     except msgspec.ValidationError as invalid:

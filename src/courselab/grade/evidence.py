@@ -197,9 +197,18 @@ def decode(data: bytes, name: str = "This document") -> Evidence:
 
 
 def save(evidence: Evidence, path: Path) -> None:
-    """Write the document to a file, atomically; private, because it shows a lab from inside. A name that ends with .gz packs it."""
+    """Write the document to a file, atomically; private, because it shows a lab from inside. A name that ends with .gz packs it.
+
+    Raises UsageError if that cannot be.
+    """
     data = encode(evidence) + b"\n"
-    write_atomic(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+    try:
+        if path.exists() and not path.is_file():  # replacing /dev/stdout would take it away from everybody
+            raise UsageError(f"{path} cannot be written", why="It is there, and is no file.", fix="Name a file in a folder of yours.")
+        write_atomic(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+    except OSError as unwritable:
+        why = f"{unwritable.strerror or unwritable}."
+        raise UsageError(f"{path} cannot be written", why=why, fix="Name a file in a folder of yours.") from unwritable
 
 
 def load(path: Path) -> Evidence:

@@ -27,7 +27,7 @@ def lint_checker(lab: Lab, course: Path) -> list[Finding]:
     path = checker_path(course, lab.chapter)
     if not path.is_file():
         return [Finding(path, 0, "is missing"), *_images(lab)]
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8-sig")  # Python reads over the mark that Windows programs put in front
     try:
         checker = find_functions(path, load_module(path))
     except CheckerBroken as broken:

@@ -95,7 +95,10 @@ class Node:
         """A systemd unit: `unit("k3s").active == "active"`."""
         name = name.removesuffix(".service")
         self._record.units.append((self.name, name))
-        return self._declared(self._answered(_UNIT_PROGRAMS).units, name, "units")
+        state = self._answered(_UNIT_PROGRAMS)
+        if name not in state.units and (why := next((one for one in state.problems if one.startswith("systemctl ")), "")):
+            raise NotCollected(f"On machine {self.name}, {why}")  # a machine that is busy, not a unit that lab.yaml forgot
+        return self._declared(state.units, name, "units")
 
     def file(self, path: str) -> File:
         """A file; `exists` is False if there is none."""

@@ -46,6 +46,7 @@ class Redactor:
         self._key = key
         self._public = set(public)
         self._known: set[str] = set()
+        self._longest_first: list[str] = []  # one may be a part of another, whose rest would stay
         self.trimmed: list[str] = []  # what was cut, in words
         self.cuts = 0  # how often something was
 
@@ -59,6 +60,8 @@ class Redactor:
         for form in (text, text.strip(), base64.b64encode(text.strip().encode()).decode(), base64.b64encode(text.encode()).decode()):
             if _LEARN_SHORTEST <= len(form) <= _LEARN_LONGEST and form not in self._public and len(self._known) < _LEARN_MOST:
                 self._known.add(form)
+        if len(self._longest_first) < len(self._known):
+            self._longest_first = sorted(self._known, key=lambda secret: (-len(secret), secret))
 
     def learn_secrets(self, secrets: Iterable[Obj]) -> bool:
         """Remember the values of Secret objects, as the API gave them. Whether there were new ones among them."""
@@ -88,6 +91,8 @@ class Redactor:
             data = table(obj, "data")
             for key, value in data.items():
                 data[key] = self._setting(key, value)
+        elif kind in ("HelmChart", "HelmChartConfig"):
+            self._helm_values(table(obj, "spec"))
         self._walk(obj, 0)
         size = len(msgspec.json.encode(obj))
         if size > OBJECT_LIMIT_BYTES:
@@ -103,6 +108,14 @@ class Redactor:
         if len(text) > limit:
             self.note(f"a text of {len(text)} characters")
             text = f"{text[:limit]} … (cut)"
+        text = self._without_shapes(text)
+        for secret in self._longest_first:
+            if secret in text:
+                text = text.replace(secret, _MASK)
+        return text
+
+    def _without_shapes(self, text: str) -> str:
+        """The text without what looks like a secret, whether it is known as one or not."""
         if "PRIVATE KEY" in text:
             text = _PRIVATE_KEY.sub("‹private key›", text)
         if "K10" in text:
@@ -112,9 +125,6 @@ class Redactor:
         if "=" in text or ":" in text:
             text = _SETTING.sub(self._mask_setting, text)
             text = _IN_URL.sub(rf"\1{_MASK}\3", text)
-        for secret in self._known:
-            if secret in text:
-                text = text.replace(secret, _MASK)
         return text
 
     def value(self, value: Any) -> Any:
@@ -161,6 +171,19 @@ class Redactor:
         for key, value in data.items():
             data[key] = self.secret(_decoded(value))
         obj.pop("stringData", None)
+
+    def _helm_values(self, spec: Obj) -> None:
+        """A chart's values. K3s keeps a copy of valuesContent in a Secret: as a whole it is none, only what it says may be."""
+        content = spec.get("valuesContent")
+        if isinstance(content, str):
+            cleaned = self._without_shapes(content)
+            for secret in self._longest_first:
+                if secret.strip() != content.strip():
+                    cleaned = cleaned.replace(secret, _MASK)
+            spec["valuesContent"] = cleaned
+        for key in ("set", "values"):
+            if isinstance(spec.get(key), dict):
+                spec[key] = self.mapping(spec[key])
 
     def _setting(self, name: str, value: Any) -> Any:
         if not isinstance(value, str):

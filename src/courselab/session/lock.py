@@ -12,11 +12,15 @@ from courselab.errors import LabError
 from courselab.locks import try_lock
 
 
+class LabBusy(LabError):
+    """Another command is changing the lab."""
+
+
 @contextmanager
 def lab_lock(state: Path, chapter: str, doing: str, *, wait_s: float = 0.0) -> Generator[None]:
     """Hold the lock of lab `chapter` while doing something to it; `doing` is what others are told ("start").
 
-    Waits up to `wait_s` seconds. Raises LabError that says who holds it.
+    Waits up to `wait_s` seconds. Raises LabBusy, which says who holds it.
     """
     folder = state / "locks"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -37,7 +41,7 @@ def _acquire(handle: int, chapter: str, wait_s: float) -> None:
         if time.monotonic() >= deadline:
             os.lseek(handle, 0, os.SEEK_SET)
             holder = os.read(handle, 200).decode("utf-8", "replace") or "another command"
-            raise LabError(
+            raise LabBusy(
                 f"Lab {chapter} is busy",
                 why=f"`{holder}` is working on it.",
                 fix="Wait until it has finished, then run the command again.",

@@ -59,13 +59,20 @@ def take_by_itself(context: Context, lab: Lab, state: LabState, *, name: str, wh
     """A snapshot nobody asked for: now where it is cheap, else noted for the next stop. Nothing that goes wrong with it is an error."""
     try:
         if not context.provider.cheap_snapshots:
-            with lab_lock(context.paths.state, lab.chapter, "snapshot"):
-                context.store.save(msgspec.structs.replace(current(context, state), due=f"{name}: {why}"))
+            _put_off(context, state, f"{name}: {why}")
             return None
         return take(context, lab, state, name=name, why=why, automatic=True)
     except LabError as error:
         context.progress.say(f"No snapshot was taken: {error.why or error.what}")
         return None
+
+
+def _put_off(context: Context, state: LabState, due: str) -> None:
+    """Note a snapshot for the next stop, in the state as it is now: another command may have stopped, reset or deleted the lab meanwhile."""
+    with lab_lock(context.paths.state, state.chapter, "snapshot"):
+        now = context.store.load(state.chapter)
+        if now and (now.phase, now.created_at) == (Phase.READY, state.created_at):
+            context.store.save(msgspec.structs.replace(now, due=due))
 
 
 def take_completed(context: Context, lab: Lab, state: LabState) -> Snapshot | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import json
 import secrets
@@ -14,6 +15,7 @@ import msgspec
 from courselab.errors import LabError
 from courselab.files import write_atomic
 from courselab.paths import Paths
+from courselab.session.lock import LabBusy, lab_lock
 
 SCHEMA = 1
 
@@ -97,9 +99,10 @@ class Store:
         write_atomic(self.folder(state.chapter) / "lab.json", msgspec.json.format(msgspec.json.encode(state), indent=1) + b"\n")
 
     def touch(self, chapter: str) -> None:
-        """Note that a lab was used just now."""
-        if state := self.load(chapter):
-            self.save(state.to(state.phase))
+        """Note that a lab was used just now. A command that is changing it notes that itself, and must not be overwritten."""
+        with contextlib.suppress(LabBusy), lab_lock(self._paths.state, chapter, "check"):
+            if state := self.load(chapter):
+                self.save(state.to(state.phase))
 
     def remove(self, chapter: str) -> None:
         """Forget a lab. Its attempts in the progress record stay."""

@@ -6,17 +6,18 @@ rebinding), cannot post (the Origin is compared), cannot read (no CORS header is
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 
 from courselab.files import write_atomic
 
 TOKEN_BYTES = 24
 COOKIE_DAYS = 30
+HTTP_PORT = 80  # which browsers do not name
 
 # Everything a page may load comes from us; nothing inside of a page is a script; nobody may put a page into a frame.
 POLICY = (
@@ -51,7 +52,8 @@ class Guard:
     @property
     def hosts(self) -> frozenset[str]:
         """The names under which we are asked."""
-        return frozenset({f"127.0.0.1:{self.port}", f"localhost:{self.port}"})
+        names = ("127.0.0.1", "localhost")
+        return frozenset({*(f"{name}:{self.port}" for name in names), *(names if self.port == HTTP_PORT else ())})
 
     @property
     def cookie(self) -> str:
@@ -89,14 +91,14 @@ class Guard:
         """Whether this is our token; takes as long for a wrong one."""
         return hmac.compare_digest(token.encode("utf-8", "replace"), self.token.encode())
 
+    def proof(self, question: str) -> str:
+        """Shows whoever has the token that we have it, without telling it; the port in it is ours, so nobody can pass the answer off as theirs."""
+        return hmac.new(self.token.encode(), f"{self.port} {question}".encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+
     def _token_of(self, headers: Mapping[str, str]) -> str:
-        cookies: SimpleCookie = SimpleCookie()
-        try:
-            cookies.load(headers.get("Cookie", ""))
-        except CookieError:
-            return ""
-        found = cookies.get(self.cookie)
-        return found.value if found else ""
+        """By hand: SimpleCookie gives up at a cookie it does not like, and browsers send along those of every other port of this host."""
+        cookies = (one.partition("=") for one in headers.get("Cookie", "").split(";"))
+        return next((value.strip() for name, _, value in cookies if name.strip() == self.cookie), "")
 
 
 def own_token(state: Path) -> str:

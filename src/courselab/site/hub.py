@@ -32,9 +32,12 @@ class Hub:
             self._changed.notify_all()
 
     def since(self, version: int) -> tuple[int, Part]:
-        """The version now, and the parts that changed after `version`; a part that was removed is None."""
+        """The version now, and the parts that changed after `version`; a part that was removed is None.
+
+        All of them if `version` is still to come: whoever has it has it of a `lab serve` before this one.
+        """
         with self._changed:
-            return self._version, self._after(version)
+            return self._version, self._after(version if version <= self._version else 0)
 
     def wait(self, version: int, timeout_s: float) -> tuple[int, Part]:
         """The same, as soon as there is something; after `timeout_s` seconds without parts."""

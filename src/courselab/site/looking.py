@@ -34,6 +34,7 @@ class Looking:
         self._stop = threading.Event()
         self._watches: dict[str, _Watch] = {}
         self._machines_at: dict[str, float] = {}
+        self._asking: set[str] = set()  # chapters whose machines are being asked for
         self._known: set[str] = set()
         hub.on_listener = self._wake.set
 
@@ -75,6 +76,9 @@ class Looking:
         except LabError as broken:
             self._hub.put("trouble", _error(broken))
             return
+        except Exception as bug:  # a file that went away between two looks, say: the next look may find it
+            self._hub.put("trouble", _bug(bug, "lab status --debug"))
+            return
         self._hub.put("trouble", None)
         for row in rows:
             self._hub.put(f"lab/{row.chapter}", _row_json(row))
@@ -88,9 +92,10 @@ class Looking:
     def _ask_machines(self, row: LabRow) -> None:
         """In a thread of its own: a provider may take seconds to answer."""
         now = time.monotonic()
-        if now - self._machines_at.get(row.chapter, float("-inf")) < MACHINES_EVERY_S:
+        if row.chapter in self._asking or now - self._machines_at.get(row.chapter, float("-inf")) < MACHINES_EVERY_S:
             return
         self._machines_at[row.chapter] = now
+        self._asking.add(row.chapter)  # one at a time: it may wait for a password, or for a daemon that hangs
         threading.Thread(target=self._told_machines, args=(row.chapter,), daemon=True).start()
 
     def _told_machines(self, chapter: str) -> None:
@@ -98,17 +103,20 @@ class Looking:
             rows = self._labs.machines(chapter)
         except LabError:
             return
+        finally:
+            self._asking.discard(chapter)
         if chapter in self._known:
             self._hub.put(f"machines/{chapter}", [{"name": row.name, "state": row.state, "address": row.address} for row in rows])
 
     def _keep_watches(self, rows: list[LabRow]) -> None:
         busy = self._jobs.running
         wanted = {row.chapter: row for row in rows if row.phase == "ready" and row.chapter != busy}
+        self._end_watches(
+            {chapter for chapter, row in wanted.items() if chapter in self._watches and self._watches[chapter].key == row.key}
+        )
         for chapter, watch in list(self._watches.items()):
-            if watch.ended or (chapter in wanted and wanted[chapter].key != watch.key):
-                watch.stop()
+            if watch.ended:  # what it said last stands until the next one speaks
                 del self._watches[chapter]
-        self._end_watches(set(wanted))
         for chapter, row in list(wanted.items())[:MOST_WATCHES]:
             if chapter not in self._watches:
                 self._watches[chapter] = _Watch(self._labs, self._hub, row)
@@ -151,10 +159,7 @@ class _Watch:
             self._put("verdicts", {"trouble": _error(failed)})
             self._stopped.wait(RETRY_S)
         except Exception as bug:  # a broken checker must not end the page
-            self._put(
-                "verdicts",
-                {"trouble": {"what": f"lab has a bug ({type(bug).__name__})", "why": clean(str(bug)), "fix": "lab check --debug"}},
-            )
+            self._put("verdicts", {"trouble": _bug(bug, "lab check --debug")})
             self._stopped.wait(RETRY_S)
         finally:
             self.ended = True
@@ -210,3 +215,7 @@ def _row_json(row: LabRow) -> dict[str, Any]:
 
 def _error(failed: LabError) -> dict[str, str]:
     return {"what": clean(failed.what), "why": clean(failed.why), "fix": clean(failed.fix)}
+
+
+def _bug(bug: Exception, fix: str) -> dict[str, str]:
+    return {"what": f"lab has a bug ({type(bug).__name__})", "why": clean(str(bug)), "fix": fix}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import jsonschema
@@ -84,3 +85,12 @@ def test_a_file_that_is_not_there() -> None:
 )
 def test_clean(dirty: str, tidy: str) -> None:
     assert clean(dirty) == tidy
+
+
+def test_a_place_where_nothing_can_be_kept_is_told_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    os.mkfifo(tmp_path / "pipe")  # as /dev/stdout may be, which root could replace
+    for name in ("file/evidence.json", "pipe", "."):
+        with pytest.raises(UsageError, match="cannot be written"):
+            save(FULL, tmp_path / name)
+    assert (tmp_path / "pipe").is_fifo()

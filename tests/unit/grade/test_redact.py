@@ -57,6 +57,33 @@ def test_a_marker_planted_everywhere_is_nowhere_in_the_document() -> None:
         assert form not in document
 
 
+def test_values_of_a_chart_keep_no_secret_and_stay_values() -> None:
+    """K3s copies valuesContent into a Secret, so that as a whole it is a known one."""
+    content = f"replicas: 2\nauth:\n  password: {MARKER}\n  note: of {MARKER[:8]}other\n"
+    copy = obj("Secret", "chart-values-web", data={"values-01_HelmChart.yaml": b64(content)})
+    other = obj("Secret", "other", data={"key": b64(f"{MARKER[:8]}other")})
+    spec = {
+        "valuesContent": content,
+        "set": {"adminPassword": MARKER, "replicas": 2},
+        "values": {"auth": {"password": MARKER, "user": "ada"}},
+    }
+    redactor = Redactor("lab-key")
+    redactor.learn_secrets([copy, other])
+    chart = redactor.object({"kind": "HelmChart", "metadata": {"name": "web"}, "spec": spec})
+    assert MARKER[:8] not in json.dumps(chart)
+    assert chart["spec"]["valuesContent"].startswith("replicas: 2\nauth:\n  password: ‹")
+    assert chart["spec"]["set"]["replicas"] == 2
+    assert chart["spec"]["values"]["auth"]["user"] == "ada"
+
+
+def test_of_a_secret_that_begins_with_another_nothing_stays() -> None:
+    redactor = Redactor("lab-key")
+    longer = [f"{MARKER}-{place}-and-more" for place in range(20)]
+    for value in (MARKER, *longer):
+        redactor.learn(value)
+    assert redactor.text(f"tried {' '.join(longer)}") == f"tried {' '.join(['‹secret›'] * 20)}"
+
+
 def test_of_a_bootstrap_token_only_the_secret_half_is_secret() -> None:
     said = {"token-id": "abc123", "token-secret": "0123456789abcdef", "expiration": "2026-11-28T17:31:33Z", "description": "for the shed"}
     redactor = Redactor("lab-key")

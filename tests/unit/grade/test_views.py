@@ -111,6 +111,12 @@ def test_a_kubernetes_that_does_not_answer_is_a_finding_with_its_unit() -> None:
     assert Cluster(World(down), record, ("Pod",)).reachable is False
 
 
+def test_a_unit_that_a_busy_machine_did_not_tell_of_is_no_mistake_of_the_checker() -> None:
+    found = evidence(nodes={"server": machine_state(units={}, problems=["systemctl did not answer in time"])})
+    with pytest.raises(NotCollected, match="On machine server, systemctl did not answer in time"):
+        Nodes(World(found), Record())["server"].unit("k3s")
+
+
 def test_a_cluster_nobody_could_ask_is_no_finding() -> None:
     unknown = evidence(cluster=ClusterState(reachable=False, asked=False, why="machine server does not answer"))
     with pytest.raises(NotCollected, match="machine server does not answer"):

@@ -16,6 +16,7 @@ from tests.unit.grade.builders import (
     deployment,
     endpoint_slice,
     event,
+    machine_state,
     namespaces,
     node,
     obj,
@@ -190,6 +191,16 @@ def test_readiness_is_given_time(code: int, started_s: int, ready_lost_s: int, l
     only(why_pod(one, failed), "probe-path", terminal=lasts)
 
 
+@pytest.mark.parametrize(("machine_s", "started_s", "lasts"), [(-7200, 5, False), (7200, 600, True)])
+def test_readiness_is_timed_by_the_clock_of_the_machine(machine_s: int, started_s: int, lasts: bool) -> None:
+    """A virtual machine's clock is hours behind after the laptop slept; the times of objects are the machine's."""
+    started = datetime.fromtimestamp(NOW + machine_s - started_s, UTC).isoformat()
+    probed = [container(readinessProbe={"httpGet": {"path": "/redy", "port": 80}})]
+    one = pod(ready=False, containers=probed, conditions=[], state={"running": {"startedAt": started}})
+    failed = event(one, "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 404", count=9)
+    only(why_pod(one, failed, nodes={"server": machine_state(time=NOW + machine_s)}), "probe-path", terminal=lasts)
+
+
 def unschedulable(message: str, **spec: Any) -> Obj:
     conditions = [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}]
     return pod(ready=False, phase="Pending", node="", conditions=conditions, **spec)
@@ -301,6 +312,8 @@ def test_a_service_between_two_generations_of_pods_waits_for_their_workload() ->
     only(explain(broken, s), "image-tag")
     none = deployment(replicas=0)
     only(explain(world(s, none), s), "scaled-to-zero")
+    alike = pod(namespace="elsewhere", labels={"app": "web"})  # of somebody else, and no explanation
+    only(explain(world(s, none, alike), s), "scaled-to-zero")
     refused = event(
         sets := replica_set(web), "FailedCreate", "exceeded quota: budget, requested: memory=1Gi, used: memory=0, limited: memory=8Mi"
     )

@@ -29,16 +29,25 @@ class FakeLabs:
         self.checked = threading.Event()
         self.go_on = threading.Event()
         self.go_on.set()
+        self.asked = 0  # for machines
+        self.answers = threading.Event()
+        self.answers.set()
         self.row: LabRow | None = LabRow("03", "ready", "local", "stand-in 1.36.3", "one", {"host": "a.example"})
         self.fails: LabError | None = None
+        self.look_fails: Exception | None = None
+        self.gone = threading.Event()  # the watch has seen that the lab is another one
 
     def chapters(self) -> list[dict[str, Any]]:
         return [{"chapter": "03", "title": "Services", "state": "ready", "earned": 0, "possible": 2, "page": "chapters/03/"}]
 
     def started(self) -> list[LabRow]:
+        if self.look_fails:
+            raise self.look_fails
         return [self.row] if self.row else []
 
     def machines(self, chapter: str) -> tuple[MachineRow, ...]:
+        self.asked += 1
+        self.answers.wait(10)
         return (MachineRow("server", "running", "10.0.0.1"),)
 
     def watch(self, chapter: str) -> FakeLabs:
@@ -46,7 +55,7 @@ class FakeLabs:
 
     def updates(self, stop: threading.Event) -> Iterator[Seen]:
         yield Seen(report())
-        while not stop.wait(0.02):
+        while not stop.wait(0.02) and not self.gone.is_set():
             if self.checked.is_set():
                 self.checked.clear()
                 yield Seen(report(VerdictName.PASS))

@@ -8,14 +8,20 @@ import socket
 import threading
 import time
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from courselab.cli.serve import _is_ours  # pyright: ignore[reportPrivateUsage]
 from courselab.errors import LabError
-from courselab.site.guard import own_token
+from courselab.site import looking as looking_module
+from courselab.site.guard import Guard, own_token
+from courselab.site.hub import Hub
+from courselab.site.jobs import Jobs
 from courselab.site.labs import LabRow
+from courselab.site.looking import Looking
 from courselab.site.server import Server, make_server
 from tests.unit.site.fake_labs import HOSTILE, FakeLabs
 
@@ -117,6 +123,11 @@ def test_another_host_name_is_refused(browser: Browser, host: str) -> None:
     status, _, text = browser.ask("GET", "/api/state", {**browser.own, "Host": host.format(port=browser.port)})
     assert status == 421
     assert "chapters" not in text
+
+
+def test_browsers_do_not_name_the_port_of_http() -> None:
+    assert Guard(80, TOKEN).refuse_host({"Host": "127.0.0.1"}) is None
+    assert Guard(8080, TOKEN).refuse_host({"Host": "127.0.0.1"})
 
 
 def test_two_host_headers_are_refused(browser: Browser) -> None:
@@ -253,6 +264,81 @@ def test_two_hundred_pages_listen_and_all_hear_of_a_change(browser: Browser, lab
     finally:
         for listener in listeners:
             listener.close()
+
+
+def test_a_lab_that_was_stopped_elsewhere_leaves_no_verdicts_behind(labs: FakeLabs) -> None:
+    """Its watch may notice that before the next look does, and has ended by then."""
+    hub = Hub()
+    looking = Looking(labs, hub, Jobs(labs, hub))
+    looking._look()  # pyright: ignore[reportPrivateUsage]
+    while "verdicts/03" not in hub.since(0)[1]:
+        time.sleep(0.01)
+    labs.gone.set()
+    while not looking._watches["03"].ended:  # pyright: ignore[reportPrivateUsage]
+        time.sleep(0.01)
+    assert labs.row
+    labs.row = replace(labs.row, phase="stopped")
+    looking._look()  # pyright: ignore[reportPrivateUsage]
+    assert "verdicts/03" not in hub.since(0)[1]
+
+
+def test_a_provider_that_does_not_answer_is_not_asked_again_meanwhile(labs: FakeLabs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looking_module, "MACHINES_EVERY_S", 0.0)
+    hub = Hub()
+    looking = Looking(labs, hub, Jobs(labs, hub))
+    labs.answers.clear()
+    for _ in range(5):
+        looking._look()  # pyright: ignore[reportPrivateUsage]
+    assert labs.asked == 1
+    labs.answers.set()
+    while "machines/03" not in hub.since(0)[1]:
+        time.sleep(0.01)
+    looking._look()  # pyright: ignore[reportPrivateUsage]
+    assert labs.asked == 2
+    looking._end_watches(set())  # pyright: ignore[reportPrivateUsage]
+
+
+def test_a_look_that_fails_is_told_and_not_the_last_one(browser: Browser, labs: FakeLabs) -> None:
+    browser.until("lab/03", bool)
+    labs.look_fails = FileNotFoundError("lab.yaml")
+    assert "FileNotFoundError" in browser.until("trouble", bool)["what"]
+    labs.look_fails = None
+    browser.until("trouble", lambda trouble: trouble is None)
+
+
+def test_cookies_of_other_programs_on_this_host_do_not_hide_ours(browser: Browser) -> None:
+    for other in ('prefs={"theme":"dark"}', "a/b=1", '_xsrf="2|a b', "=", "odd"):
+        assert browser.ask("GET", "/api/state", {"Cookie": f"{other}; {browser.own['Cookie']}; {other}"})[0] == 200
+        assert browser.ask("GET", "/api/state", {"Cookie": f"{other}; {browser.own['Cookie']}x"})[0] == 401
+
+
+def test_a_page_of_a_serve_before_this_one_is_told_everything(browser: Browser) -> None:
+    browser.until("verdicts/03", bool)
+    assert "lab/03" in json.loads(browser.ask("GET", "/api/state?since=100000")[2])["parts"]
+
+
+def test_serve_finds_its_own_and_tells_nobody_the_token(browser: Browser) -> None:
+    """Another user may listen on the port first, to be told what opens the labs of whoever comes next."""
+    assert _is_ours(browser.port, TOKEN)
+    assert not _is_ours(browser.port, "x" * 32)
+    heard = b""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+
+        def listen() -> None:
+            nonlocal heard
+            line, _ = other.accept()
+            with line:
+                heard = line.recv(65536)
+                question = heard.partition(b"of=")[2].partition(b" ")[0].decode()
+                proof = browser.ask("GET", f"/api/proof?of={question}", {})[2]  # passed on from one that knows
+                line.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(proof)}\r\n\r\n{proof}".encode())
+
+        listening = threading.Thread(target=listen, daemon=True)
+        listening.start()
+        assert not _is_ours(other.getsockname()[1], TOKEN)
+        listening.join(10)
+    assert heard
+    assert TOKEN.encode() not in heard
 
 
 def test_the_token_is_made_once_and_private(tmp_path: Path) -> None:

@@ -43,14 +43,14 @@ def service(walk: Walk, obj: Obj) -> None:
 
 def _selects_nothing(walk: Walk, obj: Obj, selector: dict[str, Any], base: dict[str, str]) -> None:
     alive = [pod for pod in walk.world.objects("Pod") if is_alive(pod)]
-    elsewhere = sorted({namespace_of(pod) for pod in alive if selects(selector, labels_of(pod))})
-    if elsewhere:
-        walk.signal("service", "SelectorElsewhere", selector=describe(selector), elsewhere=", ".join(elsewhere), **base)
-        return
     makers = [one for kind in _MAKERS for one in walk.world.objects(kind) if _makes_pods_for(one, obj, selector)]
     if makers:  # it has no pod at this moment, and the reason is theirs
         for maker in makers[:SHOWN]:
             walk.into(maker)
+        return
+    elsewhere = sorted({namespace_of(pod) for pod in alive if selects(selector, labels_of(pod))})
+    if elsewhere:
+        walk.signal("service", "SelectorElsewhere", selector=describe(selector), elsewhere=", ".join(elsewhere), **base)
         return
     here = [pod for pod in alive if namespace_of(pod) == namespace_of(obj)]
     labels = sorted({describe(_telling(labels_of(pod))) for pod in here if labels_of(pod)})

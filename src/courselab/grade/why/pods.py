@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from courselab.grade.dig import Obj, dig, number, rows, table, text, texts
+from courselab.grade.evidence import cluster_time
 from courselab.grade.match import nearest
 from courselab.grade.meaning import parse_image, readable
 from courselab.grade.selectors import describe
@@ -265,7 +266,7 @@ def _probe_event(world: World, obj: Obj, probe: str) -> tuple[str, int] | None:
 def _not_ready(walk: Walk, obj: Obj, spec: Obj, status: Obj, base: dict[str, str]) -> bool:
     started = unix_time(text(dig(status, "state", "running"), "startedAt"))
     lost = [unix_time(text(row, "lastTransitionTime")) for row in rows(obj, "status", "conditions") if row.get("type") == "Ready"]
-    age = walk.world.evidence.collected - max(started, *lost, 0.0) if started else 0.0
+    age = cluster_time(walk.world.evidence) - max(started, *lost, 0.0) if started else 0.0
     for title, key in (("Startup", "startupProbe"), ("Readiness", "readinessProbe")):
         failure = _probe_event(walk.world, obj, title)
         if failure and table(spec, key):
