@@ -221,6 +221,8 @@ def unschedulable(message: str, **spec: Any) -> Obj:
         ("1 node(s) didn't match Pod's node affinity/selector", "node-selector", True, "disk=fast"),
         ('persistentvolumeclaim "data" not found', "claim-missing", True, "data, which does not exist in namespace shop"),
         ("1 node(s) didn't have free ports for the requested pod ports", "port-taken", True, "Pod holder in namespace shop holds port 80"),
+        ("1 node(s) didn't match PersistentVolume's node affinity", "volume-node", True, "tied to a node"),
+        ("1 node(s) had volume node affinity conflict", "volume-node", True, "tied to a node"),
         ("1 Too many pods", "too-many-pods", True, "as many pods"),
         ("pod has unbound immediate PersistentVolumeClaims", "claim-unbound", False, "waits for its PersistentVolumeClaim"),
         ("the stars are not right", "unschedulable", True, "the stars are not right"),

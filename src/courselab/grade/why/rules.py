@@ -409,7 +409,7 @@ RULES: tuple[Rule, ...] = (
         _SCHEDULE,
         "the pod's volume is tied to a node that cannot take the pod",
         next="kubectl get pv -o wide",
-        message=r"volume node affinity conflict",
+        message=r"didn't match PersistentVolume's node affinity|volume node affinity conflict",  # the latter in earlier versions
     ),
     Rule(
         "anti-affinity",
