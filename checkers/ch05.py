@@ -21,7 +21,7 @@ READ_CONFIGS = f"sed --separate '$a ---' {CONFIGS} 2>/dev/null"  # each a docume
 SERVER_TOKEN = "/var/lib/rancher/k3s/server/token"  # noqa: S105 a path
 FULL = re.compile(r"K10([0-9a-f]{64})::(.+)")
 BOOTSTRAP = re.compile(r"([a-z0-9]{6})\.[a-z0-9]{16}")
-STARTING_S = 30  # an agent that was started less than this ago may not be a node yet
+STARTING_S = 30  # an agent that was started less than this ago may not be a node yet, and may not lead requests to pods
 SLACK_S = 120  # a token is made a moment after its time is worked out
 TOOLS = "course/tools"
 TRIES = 4
@@ -163,6 +163,12 @@ def said(nodes: Any, machine: str, words: str) -> bool:
     return words in " ".join(log[starts[-1] if starts else 0 :])
 
 
+def just_started(nodes: Any, machine: str) -> bool:
+    """Whether the agent on a machine became active a moment ago."""
+    since = nodes[machine].unit(AGENT).since
+    return since is not None and nodes[machine].time - since < STARTING_S
+
+
 def joined_as_agent(cluster: Any, nodes: Any, machine: str) -> None:
     """Fail unless a machine is a Ready node of the cluster, by a unit that comes back with the machine, and no server."""
     look = f"sudo journalctl --unit {AGENT} --lines 20, on {machine}"
@@ -178,7 +184,7 @@ def joined_as_agent(cluster: Any, nodes: Any, machine: str) -> None:
         fail(f"On {machine} the unit {AGENT} is {state}", expected=f"{AGENT} active and enabled", actual=state, next=look)
     there = cluster.find("Node", machine)
     has_joined = there and address_of(there) == nodes[machine].address and is_ready(there)
-    if not has_joined and unit.since is not None and nodes[machine].time - unit.since < STARTING_S:
+    if not has_joined and just_started(nodes, machine):
         nodes[machine].settling(f"K3s on {machine} has just started, and its node may not be there yet")
     node = cluster.get("Node", machine)
     if address_of(node) != nodes[machine].address or not is_ready(node):
@@ -532,7 +538,7 @@ def visit(lab: Any, cluster: Any, params: Any) -> Obj:
     reads=["Deployment", "EndpointSlice", "Node", "Pod", "ReplicaSet", "Service"],
     probes=["05.visit"],
 )
-def overlay(cluster: Any, probes: Any, params: Any) -> None:
+def overlay(cluster: Any, nodes: Any, probes: Any, params: Any) -> None:
     shop, service = (cluster.get(kind, "shop", namespace=params.namespace) for kind in ("Deployment", "Service"))
     astray = [one for one in cluster.endpoints_of(service) if one["node"] != AGENTS[1]]
     if astray or not cluster.endpoints_of(service):
@@ -555,6 +561,9 @@ def overlay(cluster: Any, probes: Any, params: Any) -> None:
         )
     answer = probes["05.visit"]
     if answer["code"] or answer["body"].splitlines()[:1] != [params.greeting]:
+        for machine in AGENTS:
+            if just_started(nodes, machine):
+                nodes[machine].settling(f"K3s on {machine} has just started, and may not lead requests to the shop yet")
         actual = answer["error"] or answer["body"][:100] or f"curl ended with {answer['code']}"
         fail(
             "The visitor does not get the shop's greeting",

@@ -427,6 +427,16 @@ def test_a_name_of_one_s_own_is_blamed_only_if_nobody_has_it(change: Change, dia
     assert lab.verdicts()["agent"].diagnosis == diagnosis
 
 
+@pytest.mark.parametrize("machine", ["edge1", "edge2"])
+@pytest.mark.parametrize(("since", "verdict"), [(990.0, "waiting"), (0.5, "fail")])
+def test_a_request_that_meets_an_agent_which_has_just_started_is_made_again(machine: str, since: float, verdict: str) -> None:
+    lab = Lab()
+    answers(code=7, body="", error="curl: (7) Failed to connect to shop port 80 after 3 ms: Couldn't connect to server")(lab)
+    unit(machine, since=since)(lab)
+    lab.cluster.machines[machine] = msgspec.structs.replace(lab.cluster.machines[machine], time=1000.0)
+    assert lab.verdicts()["overlay"].verdict.value == verdict
+
+
 def test_another_mistake_is_not_waited_for_because_the_agent_has_just_started() -> None:
     lab = Lab()
     unit("edge2", since=990.0)(lab)
