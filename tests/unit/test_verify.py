@@ -211,12 +211,18 @@ def test_a_mistake_that_came_too_soon_is_tried_again_in_a_lab_at_rest(course: Pa
     assert lab.log.count("spoil bitter") == 2, "the first one met tea that was still drawing"
 
 
-def test_between_two_mistakes_of_a_task_what_needs_it_is_left_undone(course: Path) -> None:
+def verified_with_two_mistakes(course: Path, script: str) -> PaperLab:
+    """Task water, with two mistakes that do the same: all is as expected, without a note."""
     for slug in ("cold", "old"):
-        write(course, f"mistakes/water.{slug}.sh", "# task: 07.water\n# verdict: fail\nundo water\n")
+        write(course, f"mistakes/water.{slug}.sh", f"# task: 07.water\n# verdict: fail\n{script}\n")
     lab = PaperLab(course)
     results = verified(lab, "water")
     assert all(result.ok and not result.note for result in results.values()), results
+    return lab
+
+
+def test_between_two_mistakes_of_a_task_what_needs_it_is_left_undone(course: Path) -> None:
+    lab = verified_with_two_mistakes(course, "undo water")
     after_the_undo_case = lab.log[lab.log.index("undo water") + 1 :]
     assert after_the_undo_case == [
         *("undo water", "do water", "undo water"),  # back, and the first mistake
@@ -226,11 +232,7 @@ def test_between_two_mistakes_of_a_task_what_needs_it_is_left_undone(course: Pat
 
 
 def test_a_mistake_that_needs_what_was_left_undone_is_tried_again_with_all_of_it(course: Path) -> None:
-    for slug in ("cold", "old"):
-        write(course, f"mistakes/water.{slug}.sh", "# task: 07.water\n# verdict: fail\npour tea\n")
-    lab = PaperLab(course)
-    results = verified(lab, "water")
-    assert all(result.ok and not result.note for result in results.values()), results
+    lab = verified_with_two_mistakes(course, "pour tea")
     assert lab.log.count("pour tea") == 4, "each was refused once: there was no tea"
 
 

@@ -20,13 +20,22 @@ class NotYaml(ValueError):
 def read_yaml(text: str) -> Any:
     """The text as what JSON could say as well: tables by texts, lists, texts, numbers, yes, no and nothing.
 
-    Raises NotYaml. What it says quotes no value of the text, which may be a secret.
+    Raises NotYaml, also for more than one document. What it says quotes no value of the text, which may be a secret.
     """
+    found = read_yaml_documents(text)
+    if len(found) > 1:
+        raise NotYaml("there is more than one document in it")
+    return found[0] if found else None
+
+
+def read_yaml_documents(text: str) -> list[Any]:
+    """The same for a text of several documents, with `---` between them."""
     import yaml
 
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    left = iter(range(_MOST_VALUES))
     try:
-        return _plain(yaml.load(text, Loader=loader), iter(range(_MOST_VALUES)))  # noqa: S506 a safe loader
+        return [_plain(one, left) for one in yaml.load_all(text, Loader=loader)]
     except yaml.YAMLError as broken:
         mark = getattr(broken, "problem_mark", None)
         raise NotYaml(next(iter(str(broken).splitlines()), "it cannot be read"), mark.line + 1 if mark else 0) from broken

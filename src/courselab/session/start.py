@@ -57,10 +57,8 @@ def build(context: Context, lab: Lab, state: LabState, on_node_ready: Callable[[
 
 def _build(context: Context, lab: Lab, state: LabState, on_node_ready: Callable[[], None]) -> LabState:
     threading.Thread(target=_import_client, daemon=True).start()
-    names = {
-        host: state.machines.get(host, name) for host, name in machine_names(lab).items()
-    }  # the chapter may have changed since it was begun
-    state = replace(state, machines=names)
+    # Of a lab that was begun before its chapter was changed, some machines may have no name yet.
+    state = replace(state, machines={host: state.machines.get(host, name) for host, name in machine_names(lab).items()})
     context.store.save(state)
     work = prepare_work_folder(context.paths, lab)
     parts = gather_parts(context, lab)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from courselab.grade.plain_yaml import NotYaml, read_yaml
+from courselab.grade.plain_yaml import NotYaml, read_yaml, read_yaml_documents
 
 BOMB = "\n".join(["a0: &a0 [x, x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}, *a{n - 1}, *a{n - 1}]" for n in range(1, 30))])
 
@@ -27,12 +27,18 @@ def test_what_can_be_read(text: str, value: object) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a: [", "a: 2026-13-45", "a: !!bool x", "a: !!timestamp x", "a: !!int x", "{[]: 1}", "a: &a [*a]", "[" * 5000, "a: \x00", "!!python/object:os.system {}", BOMB],
+    ["a: [", "a: 1\n---\nb: 2", "a: 2026-13-45", "a: !!bool x", "a: !!timestamp x", "a: !!int x", "{[]: 1}", "a: &a [*a]", "[" * 5000, "a: \x00", "!!python/object:os.system {}", BOMB],
     ids=lambda text: repr(text)[:20],
 )  # fmt: skip
 def test_what_cannot(text: str) -> None:
     with pytest.raises(NotYaml):
         read_yaml(text)
+
+
+def test_several_documents_share_one_bound() -> None:
+    assert read_yaml_documents("a: 1\n---\n- b\n---\n") == [{"a": 1}, ["b"], None]
+    with pytest.raises(NotYaml):
+        read_yaml_documents("---\n".join(["[x, x, x, x, x, x, x, x, x]\n"] * 1001))
 
 
 def test_where_it_is_wrong() -> None:
