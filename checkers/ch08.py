@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from courselab.grade import check, diagnose, fact, fail, partial, probe
+from courselab.grade.plain_yaml import NotYaml, read_yaml
 from courselab.grade.redacted import MARK, is_redacted
 
 SHOP, TILL = "shop", "till"
@@ -542,8 +543,6 @@ def path_of(params: Any) -> str:
 @fact("kubeconfig", on="server")
 def read_kubeconfig(host: Any, params: Any) -> Obj:
     """The file taken apart. Of secrets only tokens go on, whole, so that they are recognised and hidden; of certificates what is public."""
-    import yaml
-
     found = host.run("head -c 65536 -- %s", path_of(params))
     if found.rc != 0:
         beside = host.run("ls -d /home/student/*config* /home/student/work/*config* 2>/dev/null").stdout.split()
@@ -553,9 +552,9 @@ def read_kubeconfig(host: Any, params: Any) -> Obj:
             "beside": [path.removeprefix("/home/student/") for path in beside[:8]],
         }
     try:
-        content = yaml.safe_load(found.stdout_bytes.decode("utf-8", "replace"))
-    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as broken:  # !!bool x, !!timestamp x
-        return {"exists": True, "problem": f"it is not YAML: {next(iter(str(broken).splitlines()), '')[:200]}"}
+        content = read_yaml(found.stdout_bytes.decode("utf-8", "replace"))
+    except NotYaml as broken:
+        return {"exists": True, "problem": f"it is not YAML: {str(broken)[:200]}"}
     if not isinstance(content, dict):
         return {"exists": True, "problem": "it is not a kubeconfig"}
     return {
