@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from courselab.grade import at_least, check, diagnose, expect, fact, fail, probe
+from courselab.grade.plain_yaml import NotYaml, read_yaml
 
 CONFIG = "/etc/rancher/k3s/config.yaml"
 OWN = "/etc/rancher/k3s/k3s.yaml"
@@ -91,19 +92,16 @@ def kubeconfig_parts(text: str) -> Obj:
 
     `problem` if it cannot be read.
     """
-    import yaml
-
     nothing: Obj = {"server": "", "authority": "none", "files": [], "problem": ""}
     try:
-        config = yaml.safe_load(text)
+        config = read_yaml(text)
         named = {kind: {one["name"]: one.get(kind[:-1]) for one in config.get(kind) or []} for kind in ("contexts", "clusters", "users")}
         context = named["contexts"][config["current-context"]]
         cluster, user = named["clusters"][context["cluster"]], named["users"].get(context.get("user")) or {}
         server = str(cluster.get("server", ""))[:300]
         files = [key for key, instead in USER_FILES.items() if user.get(key) and not user.get(instead)]
-    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as broken:
-        why = (str(broken).splitlines() or [""])[0][:80]
-        return {**nothing, "problem": f"{type(broken).__name__}: {why}" if text.strip() else ""}
+    except (NotYaml, LookupError, TypeError, AttributeError) as broken:
+        return {**nothing, "problem": f"{type(broken).__name__}: {broken}"[:120] if text.strip() else ""}
     ways = {"insecure-skip-tls-verify": "insecure", "certificate-authority-data": "embedded", "certificate-authority": "file"}
     authority = next((way for key, way in ways.items() if cluster.get(key)), "none")
     return {**nothing, "server": server, "authority": authority, "files": files}

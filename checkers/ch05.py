@@ -11,6 +11,7 @@ from typing import Any
 
 from courselab.errors import LabError
 from courselab.grade import check, diagnose, expect, fact, fail, image, probe
+from courselab.grade.plain_yaml import NotYaml, read_yaml_documents
 
 AGENTS = ("edge1", "edge2")
 AGENT, SERVER = "k3s-agent", "k3s"
@@ -102,15 +103,11 @@ def words_of(line: str) -> list[str]:
 
 def yaml_of(text: str) -> Obj:
     """K3s's configuration files, one behind the other; of a key that is there twice the last counts."""
-    import yaml
-
-    found: Obj = {}
     try:
-        for document in yaml.safe_load_all(text):
-            found |= document if isinstance(document, dict) else {}
-    except (yaml.YAMLError, ValueError, AttributeError, RecursionError):  # of 2026-99-99 PyYAML makes a ValueError
+        documents = read_yaml_documents(text)
+    except NotYaml:
         return {}
-    return found
+    return {key: value for document in documents if isinstance(document, dict) for key, value in document.items()}
 
 
 def flags_of(unit: str) -> dict[str, str]:
