@@ -80,6 +80,20 @@ def test_the_disk_fills_up_while_a_lab_starts(small_disk: Path, size: str) -> No
         assert traces(find_paths({"LAB_HOME": str(command.home)}).machines) == {}
 
 
+def test_a_start_that_had_no_room_for_an_image_is_finished_by_the_next(command: LabCommand) -> None:
+    """K3s reads its images when it starts: one that runs, and could not store one of them, would never get ready."""
+    command.ok("start", "02")
+    state = find_paths({"LAB_HOME": str(command.home)}).labs / "02" / "lab.json"
+    state.write_text(state.read_text().replace('"ready"', '"starting"'))
+    lost = (
+        "k3s kubectl scale deployment/coredns -n kube-system --replicas=0; k3s kubectl wait --for=delete pod -l k8s-app=kube-dns -n kube-system"
+        " --timeout=60s; k3s crictl rmi $(k3s crictl images | awk '/coredns/ {print $3}'); k3s kubectl scale deployment/coredns -n kube-system --replicas=1"
+    )
+    command.ok("shell", "--root", "--lab", "02", "server", "--", "sh", "-c", lost)
+    command.ok("start", "02")
+    assert command.run("check", "02", "--no-wait").returncode == 1
+
+
 @pytest.mark.parametrize("size", ["1m", "60m"])
 def test_the_disk_is_full_while_parts_are_built(small_disk: Path, tmp_path: Path, size: str) -> None:
     resize(small_disk, size)

@@ -9,7 +9,7 @@ import pytest
 
 from courselab.errors import LabError, Unreachable
 from courselab.k3s.api import Api
-from courselab.k3s.ready import ready_node, wait_for, wait_until_serving
+from courselab.k3s.ready import COMPONENTS, ready_node, wait_for, wait_until_serving
 
 
 class Parts:
@@ -80,3 +80,11 @@ def test_what_does_not_get_ready_is_named_once_its_time_is_over() -> None:
     with pytest.raises(LabError, match="Node server did not get ready in time"):
         wait_for(cast(Api, cast(Any, nothing)), [ready_node("server")], timeout_s=35, clock=lambda: nothing.now)
     assert nothing.now == 35
+
+
+@pytest.mark.parametrize(("pods", "ready"), [(None, False), (0, False), (1, True)])
+def test_a_component_is_ready_with_a_pod(pods: int | None, ready: bool) -> None:
+    """CoreDNS may have all its pods unavailable while it is updated, so that its Deployment is Available before it has one."""
+    status = {"conditions": [{"type": "Available", "status": "True"}], **({} if pods is None else {"availableReplicas": pods})}
+    [coredns] = COMPONENTS["coredns"]
+    assert coredns.holds({"status": status}) is ready

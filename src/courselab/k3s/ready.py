@@ -49,7 +49,12 @@ def has_address(service: Object) -> bool:
 
 # What each packaged component of K3s must show before a lab that needs it is ready (docs.k3s.io/installation/packaged-components).
 def _available(name: str) -> Wanted:
-    return Wanted(DEPLOYMENT, name, lambda deployment: condition_true(deployment, "Available"), "kube-system")
+    return Wanted(DEPLOYMENT, name, _serves, "kube-system")
+
+
+def _serves(deployment: Object) -> bool:
+    """Whether it is Available with a pod: CoreDNS's may all be unavailable for a moment, so it is called Available without any."""
+    return condition_true(deployment, "Available") and deployment["status"].get("availableReplicas", 0) > 0
 
 
 COMPONENTS: dict[str, tuple[Wanted, ...]] = {

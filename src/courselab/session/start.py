@@ -43,19 +43,24 @@ def start(context: Context, lab: Lab, *, seed: str = "", on_node_ready: Callable
             return wake(context, lab, state)
         if state and state.phase is Phase.RESTORING:
             return finish(context, lab, state)
-        return build(context, lab, state or _new_state(context, lab, seed), on_node_ready)
+        return build(context, lab, state or _new_state(context, lab, seed), on_node_ready, again=state is not None)
 
 
-def build(context: Context, lab: Lab, state: LabState, on_node_ready: Callable[[], None] = lambda: None) -> LabState:
-    """Make the lab from its parts; a lab that is being reset from new machines. The caller holds the lab's lock."""
+def build(
+    context: Context, lab: Lab, state: LabState, on_node_ready: Callable[[], None] = lambda: None, *, again: bool = False
+) -> LabState:
+    """Make the lab from its parts; a lab that is being reset from new machines. The caller holds the lab's lock.
+
+    `again`: an earlier try ended. Where its K3s runs it is started anew: it may lack images that found no room, and reads them only then.
+    """
     if state.phase is not Phase.RESETTING:  # its old machines still take the room that the new ones will
         refuse_if_too_small(context, lab)
         warn_before_swapping(context, lab)
     with naming_a_full_disk(context):
-        return _build(context, lab, state, on_node_ready)
+        return _build(context, lab, state, on_node_ready, again=again)
 
 
-def _build(context: Context, lab: Lab, state: LabState, on_node_ready: Callable[[], None]) -> LabState:
+def _build(context: Context, lab: Lab, state: LabState, on_node_ready: Callable[[], None], *, again: bool) -> LabState:
     threading.Thread(target=_import_client, daemon=True).start()
     # Of a lab that was begun before its chapter was changed, some machines may have no name yet.
     state = replace(state, machines={host: state.machines.get(host, name) for host, name in machine_names(lab).items()})
@@ -71,7 +76,7 @@ def _build(context: Context, lab: Lab, state: LabState, on_node_ready: Callable[
         _install(lab, machines, parts)
         server = machines[lab.servers[0]] if lab.servers else None
         if server:
-            _start_kubernetes(lab, machines, server)
+            _start_kubernetes(lab, machines, server, again=again)
             save_kubeconfig(context.store.kubeconfig(lab.chapter), fetch_kubeconfig(server))
     version = parts.release.version or (installed_version(server) if server else "")
     _welcome_student(lab, state, machines, release_name(parts.release))
@@ -154,7 +159,7 @@ def _install(lab: Lab, machines: dict[str, Machine], parts: Parts) -> None:
     in_parallel([lambda host=host, need=need: install(host, need.role) for host, need in lab.file.machines.items()])
 
 
-def _start_kubernetes(lab: Lab, machines: dict[str, Machine], server: Machine) -> None:
+def _start_kubernetes(lab: Lab, machines: dict[str, Machine], server: Machine, *, again: bool) -> None:
     """Start servers, and the agents as soon as the first server has a token for them: their own parts start while it does."""
     agents = [machines[host] for host, role in lab.roles.items() if role is Role.AGENT]
 
@@ -162,9 +167,9 @@ def _start_kubernetes(lab: Lab, machines: dict[str, Machine], server: Machine) -
         environment = {"K3S_URL": f"https://{server.address}:6443", "K3S_TOKEN": join_token(server)}
         for agent in agents:
             set_environment(agent, Role.AGENT, environment)
-            start_k3s(agent, Role.AGENT, wait=False)
+            start_k3s(agent, Role.AGENT, wait=False, again=again)
 
-    servers = [lambda host=host: start_k3s(machines[host], Role.SERVER) for host in lab.servers]
+    servers = [lambda host=host: start_k3s(machines[host], Role.SERVER, again=again) for host in lab.servers]
     in_parallel([*servers, *([join] if agents else [])])
     in_parallel([lambda agent=agent: start_k3s(agent, Role.AGENT) for agent in agents])
 
