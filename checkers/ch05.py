@@ -44,7 +44,7 @@ def join_settings(host: Any) -> Obj:
     server = flags.get("server") or configured.get("server") or environment.get("K3S_URL") or ""
     token = flags.get("token") or configured.get("token") or environment.get("K3S_TOKEN") or ""
     path = flags.get("token-file") or configured.get("token-file") or environment.get("K3S_TOKEN_FILE") or ""
-    if path and not token:
+    if path:  # it beats a token that stands somewhere itself
         token = printed(host, f"cat {shlex.quote(str(path))} 2>/dev/null").strip()
     return {"server": str(server), **token_parts(str(token))}
 
@@ -210,7 +210,7 @@ def own_cluster(nodes: Any, machine: str) -> str | None:
     unit = nodes[machine].unit(SERVER)
     if unit.load == "not-found" or unit.active not in ("active", "activating"):
         return None
-    return f"On {machine} K3s runs as a server: the installer did not see K3S_URL, so it made a cluster of this one machine."
+    return f"On {machine} K3s runs as a server: without K3S_URL the installer makes a cluster of this one machine. k3s-uninstall.sh takes it away."
 
 
 def other_cluster(nodes: Any, machine: str) -> str | None:
@@ -608,7 +608,7 @@ def visitor_in_host_network(cluster: Any, params: Any) -> str | None:
 def shop_elsewhere(cluster: Any, params: Any) -> str | None:
     shop = cluster.get("Deployment", "shop", namespace=params.namespace)
     where = sorted({pod["spec"].get("nodeName", "") for pod in cluster.pods_of(shop)} - {"", AGENTS[1]})
-    return f"The shop runs on {', '.join(where)} as well: its Deployment was changed. It belongs to edge2." if where else None
+    return f"The shop runs on {', '.join(where)}: its Deployment was changed. It belongs to edge2." if where else None
 
 
 @diagnose("05.overlay", "no-tools")

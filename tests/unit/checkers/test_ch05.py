@@ -515,6 +515,7 @@ INSTALLED = f"{FILES}ExecStart=/usr/local/bin/k3s \\\n    agent \\\n"
         ),
         ({CONFIG: "token-file: /root/token\n", "/root/token": f"K10{CA}::node:x\n"}, ("", "node", "", CA)),
         ({UNIT: FILES, ENV: "K3S_TOKEN_FILE=/root/token\n", "/root/token": f"{BOOT}\n"}, ("", "bootstrap", "abc123", "")),
+        ({UNIT: FILES, ENV: "K3S_TOKEN=short\n", CONFIG: "token-file: /root/token\n", "/root/token": f"{FULL}\n"}, ("", "server", "", CA)),
         (
             {UNIT: INSTALLED + f"\t'--server' \\\n\t'https://c:6443' \\\n\t'--token=K10{CA}::{BOOT}' \\\n"},
             ("https://c:6443", "bootstrap", "abc123", CA),
