@@ -154,10 +154,9 @@ def node_labels(cluster: Any, nodes: Any, params: Any) -> None:
 def works(machine: Any, node: Obj) -> None:
     """Fail unless K3s runs on a machine, and its node is ready. One that keeps ending is Ready until K3s notices."""
     unit = machine.unit("k3s-agent")
-    restless = unit.restarts > 0 and unit.since is not None and machine.time - unit.since < RESTLESS_S
-    if unit.active == "active" and not restless and is_ready(node):
+    if unit.active == "active" and not is_restless(machine) and is_ready(node):
         return
-    state = "ends again and again" if restless else "is not ready" if unit.active == "active" else f"is {unit.active}"
+    state = "ends again and again" if is_restless(machine) else "is not ready" if unit.active == "active" else f"is {unit.active}"
     fail(
         f"Node {machine.name} is not ready" if state == "is not ready" else f"K3s does not run on {machine.name}: unit k3s-agent {state}",
         expected="a node that is Ready",
@@ -166,6 +165,12 @@ def works(machine: Any, node: Obj) -> None:
         about=node,
         next="sudo journalctl --unit k3s-agent --lines 20",
     )
+
+
+def is_restless(machine: Any) -> bool:
+    """Whether K3s on a machine was started again by itself just now."""
+    unit = machine.unit("k3s-agent")
+    return unit.restarts > 0 and unit.since is not None and machine.time - unit.since < RESTLESS_S
 
 
 def sites(params: Any) -> dict[str, str]:
@@ -194,6 +199,8 @@ def has_just_read(machine: Any) -> bool:
 @diagnose("06.labels", "node-role-in-config")
 def node_role_in_config(nodes: Any) -> str | None:
     for machine in EDGES:
+        if nodes[machine].unit("k3s-agent").active == "active" and not is_restless(nodes[machine]):
+            continue  # the label was taken out again, or K3s has not read it yet
         given = [one for one in configured(nodes, machine, "node-label") if one.startswith(NODE_ROLE)]
         log = " ".join(nodes[machine].unit("k3s-agent").log)
         if given or "labels specified with --node-labels" in log:
@@ -420,8 +427,8 @@ def toleration_differs(cluster: Any, params: Any) -> str | None:
 @diagnose("06.sensor", "affinity-without-toleration")
 def affinity_without_toleration(cluster: Any, params: Any) -> str | None:
     spec = template_spec(cluster.get("Deployment", "sensor", namespace=params.namespace))
-    nodes = cluster.list("Node")
-    if tolerations(spec, own_taint(params)) or not constrains(spec, nodes):
+    drawn = requires(spec, cluster.get("Node", EDGES[0])) and constrains(spec, cluster.list("Node"))
+    if tolerations(spec, own_taint(params)) or not drawn:
         return None
     return f"The pods are drawn to {EDGES[0]}, and do not tolerate its taint {taint_text(own_taint(params))}: new ones are not let in."
 
@@ -676,7 +683,8 @@ def stays_for_ever(cluster: Any, params: Any) -> str | None:
     endless = [key for key, stays in patience(cluster, found).items() if stays is None]
     if not endless:
         return None
-    everything = any(not one.get("key") for one in template_spec(found).get("tolerations") or [])
+    fitting = tolerations(template_spec(found), {"key": endless[0], "effect": "NoExecute"})
+    everything = any(not one.get("key") for one in fitting)
     said = (
         "a toleration without a key tolerates everything, and this one has no end" if everything else "no tolerationSeconds means for ever"
     )
@@ -798,6 +806,13 @@ def enable_other_nodes_too(cluster: Any, params: Any) -> str | None:
     return f"The label is true on {names(on)}: all of them take requests." if len(on) > 1 and params.door in on else None
 
 
+@diagnose("06.door", "not-true")
+def enabled_nowhere(cluster: Any) -> str | None:
+    if not enabled(cluster) or "true" in enabled(cluster).values():
+        return None
+    return f"The label {ENABLE_LB} is true on no node. As soon as one node has it, only those count on which it is true."
+
+
 @diagnose("06.door", "no-label")
 def enable_no_label(cluster: Any) -> str | None:
-    return f"No node has the label {ENABLE_LB}, so ServiceLB takes every node that lets it." if not enabled(cluster) else None
+    return f"No node has the label {ENABLE_LB}. With it you say which nodes take requests." if not enabled(cluster) else None

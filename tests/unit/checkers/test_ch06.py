@@ -10,7 +10,7 @@ import msgspec
 
 from courselab.grade.evidence import K3sState, NodeState, UnitState
 from courselab.grade.judge import judge
-from tests.unit.checkers.answers import assert_all_pass, assert_fails, each_right, each_wrong
+from tests.unit.checkers.answers import assert_all_pass, assert_fails, assert_fails_unexplained, each_right, each_wrong
 from tests.unit.checkers.fake_cluster import FakeCluster, Obj, objects
 
 ALL = {"labels", "taint", "sensor", "collector", "api", "failover", "door"}
@@ -436,6 +436,12 @@ def sensors_from_before_the_taint(lab: Lab) -> None:
     del spec(lab.sensor)["tolerations"]
 
 
+def sensors_at_the_other_site(lab: Lab) -> None:
+    """Without a toleration, and they need none there."""
+    change_spec("sensor", nodeSelector={"site": lab.params.site_b}, tolerations=None)(lab)
+    lab.places["sensor"] = ["edge2"] * int(lab.params.sensors)
+
+
 def wish(name: str) -> Change:
     def change(lab: Lab) -> None:
         del spec(getattr(lab, name))["nodeSelector"]
@@ -546,6 +552,13 @@ def no_door_label(lab: Lab) -> None:
     lab.doors = {"server", "edge1", "edge2"}
 
 
+def others_alone_say_false(lab: Lab) -> None:
+    """Who is not wanted is named, and nobody who is."""
+    others_say_false(lab)
+    del lab.labels(lab.params.door)[ENABLE]
+    lab.doors = set()
+
+
 def door_label_on_the_service(lab: Lab) -> None:
     no_door_label(lab)
     lab.service["metadata"]["labels"] = {ENABLE: "true"}
@@ -654,7 +667,8 @@ WRONG: list[tuple[Change, str, str]] = [
     (survived(left=False, ready=""), "failover", ""),
     (doors("DOOR", value="yes"), "door", "label-value"),
     (doors("DOOR", value="True"), "door", "label-value"),
-    (doors("DOOR", value="false"), "door", ""),
+    (doors("DOOR", value="false"), "door", "not-true"),
+    (others_alone_say_false, "door", "not-true"),
     (doors(OTHER), "door", "other-node"),
     (doors("DOOR", OTHER), "door", "other-nodes-too"),
     (no_door_label, "door", "no-label"),
@@ -673,6 +687,32 @@ def test_wrong_answers_fail_and_are_named(change: Change, task: str, diagnosis: 
     lab = Lab()
     change(lab)
     assert_fails(lab, task, diagnosis)
+
+
+def test_a_role_that_was_taken_out_again_is_not_blamed_for_what_is_missing_now() -> None:
+    lab = Lab()
+    log = [
+        "unknown 'kubernetes.io' or 'k8s.io' labels specified with --node-labels: [node-role.kubernetes.io/edge]",
+        "k3s agent is up and running",
+    ]
+    unit = UnitState(load="loaded", active="active", sub="running", since=900.0, restarts=4, log=log)
+    lab.machine("edge1", time=1000.0, units={"k3s-agent": unit})
+    del lab.labels("edge2")["site"]
+    assert lab.verdicts()["labels"].diagnosis == ""
+
+
+def test_a_toleration_of_another_effect_is_not_blamed_for_one_without_an_end() -> None:
+    lab = Lab()
+    endless = {"key": UNREACHABLE, "operator": "Exists", "effect": "NoExecute"}
+    spec(lab.api)["tolerations"] = [{"operator": "Exists", "effect": "NoSchedule"}, endless, leave_after(1, NOT_READY)]
+    found = lab.verdicts()["failover"]
+    assert (found.diagnosis, "no tolerationSeconds" in found.message) == ("for-ever", True)
+
+
+def test_pods_that_are_drawn_elsewhere_do_not_lack_a_toleration() -> None:
+    lab = Lab()
+    sensors_at_the_other_site(lab)
+    assert_fails_unexplained(lab, "sensor", lab.cluster.checker.diagnoses)
 
 
 def has_just_started(lab: Lab, **config: Any) -> None:
