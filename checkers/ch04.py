@@ -240,11 +240,16 @@ def config(cluster: Any, probes: Any, params: Any) -> None:
 
 def keys_not_there(cluster: Any, volume: Obj, params: Any) -> list[tuple[str, str]]:
     """Keys that a volume wants of ConfigMaps which do not have them: (ConfigMap, key)."""
-    parts = [volume, *((volume.get("projected") or {}).get("sources") or [])]
-    wanted = [part["configMap"] for part in parts if part.get("configMap") and not part["configMap"].get("optional")]
+    wanted = [one for one in maps_in(volume) if not one.get("optional")]
     held = {one.get("name", ""): cluster.find("ConfigMap", one.get("name", ""), namespace=params.namespace) for one in wanted}
     asked = [(one.get("name", ""), item.get("key", "")) for one in wanted for item in one.get("items") or []]
     return [(name, key) for name, key in asked if key not in contents(held[name])]
+
+
+def maps_in(volume: Obj) -> list[Obj]:
+    """The parts of a volume that name a ConfigMap."""
+    parts = [volume, *((volume.get("projected") or {}).get("sources") or [])]
+    return [part["configMap"] for part in parts if part.get("configMap")]
 
 
 @diagnose("04.config", "other-namespace")
@@ -344,6 +349,25 @@ def change_of_other_map(cluster: Any, params: Any) -> str | None:
                 return f"The new notice is in ConfigMap {name} of namespace {namespace}, which the shop's pods do not see."
             return None if name in used else f"The new notice is in ConfigMap {name}. The Deployment names {', '.join(sorted(used))}."
     return None
+
+
+@diagnose("04.change", "other-key")
+def change_of_other_key(cluster: Any, params: Any) -> str | None:
+    keys = keys_of_file(shop(cluster, params))
+    held = {name: contents(cluster.find("ConfigMap", name, namespace=params.namespace)) for name, _ in keys}
+    if not keys or not changed(cluster, params) or any(is_one_of(held[name].get(key), (params.news,)) for name, key in keys):
+        return None
+    name, key = keys[0]
+    return f"The file comes from key {key} of ConfigMap {name}. The new notice stands under another key, so it does not get there."
+
+
+def keys_of_file(workload: Obj) -> list[tuple[str, str]]:
+    """The keys of which the file may be made, as the Deployment says it: (ConfigMap, key)."""
+    mount, volume = mount_at(workload, FILE) or {}, volume_at(workload, FILE) or {}
+    below = FILE.removeprefix(mount.get("mountPath", "").rstrip("/"))
+    path = f"{mount.get('subPath') or mount.get('subPathExpr') or ''}{below}".strip("/")
+    made = [(one, one.get("items") or [{"key": path, "path": path}]) for one in maps_in(volume)]
+    return [(one.get("name", ""), item["key"]) for one, items in made for item in items if item.get("path") == path]
 
 
 @diagnose("04.change", "sub-path")
@@ -660,7 +684,7 @@ def claim_size(cluster: Any, params: Any) -> str | None:
         return (
             f"The claim asks for {asked}: {f'{unit} is {units[unit]}' if unit else 'without a unit, bytes are meant'}. MiB is written Mi."
         )
-    return f"The claim asks for {asked}. What a claim asks for can only grow: make it anew if it is too much."
+    return f"The claim asks for {asked}. With local-path a claim cannot become larger or smaller: delete it, and make it anew."
 
 
 @diagnose("04.claim", "access-mode")

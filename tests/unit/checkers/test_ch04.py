@@ -370,6 +370,17 @@ def stale_by_sub_path(lab: Lab) -> None:
     lab.notice = lab.params.notice
 
 
+def new_notice_under_other_key(lab: Lab) -> None:
+    """The file's key has the old one still, and will have it in two minutes."""
+    still_the_old_notice(lab)
+    lab["ConfigMap/notice"]["data"]["news"] = lab.params.news
+
+
+def new_notice_under_other_key_by_sub_path(lab: Lab) -> None:
+    by_sub_path(lab)
+    new_notice_under_other_key(lab)
+
+
 def new_notice_in_other_map(lab: Lab, namespace: str = "{namespace}") -> None:
     other = copy.deepcopy(lab["ConfigMap/notice"])
     other["metadata"].update(name="news", namespace=lab.params.fill(namespace))
@@ -578,6 +589,8 @@ WRONG: list[tuple[Change, str, str]] = [
     (still_the_old_notice, "change", ""),
     (pods_show_the_old_notice, "change", "old-pods"),
     (stale_by_sub_path, "change", "sub-path"),
+    (new_notice_under_other_key, "change", "other-key"),
+    (new_notice_under_other_key_by_sub_path, "change", "other-key"),
     (new_notice_in_other_map, "change", "other-map"),
     (lambda lab: new_notice_in_other_map(lab, "default"), "change", "other-map"),
     (password(lambda text: text + "\n"), "secret", "white-space"),
