@@ -19,6 +19,11 @@ CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 UNIT = f"/etc/systemd/system/{AGENT}.service"
 CONFIGS = "/etc/rancher/k3s/config.yaml /etc/rancher/k3s/config.yaml.d/*.yaml /etc/rancher/k3s/config.yaml.d/*.yml"
 READ_CONFIGS = f"sed --separate '$a ---' {CONFIGS} 2>/dev/null"  # each a document of its own, however its last line ends
+# What K3s has said of its token since it was last started; it reads it at that time only.
+READ_SHORT = (
+    f"journalctl --quiet --output=cat _SYSTEMD_INVOCATION_ID=$(systemctl show --property=InvocationID --value {AGENT}) 2>/dev/null"
+    " | grep --max-count=1 'token does not include a CA hash'"
+)
 SERVER_TOKEN = "/var/lib/rancher/k3s/server/token"  # noqa: S105 a path
 FULL = re.compile(r"K10([0-9a-f]{64})::(.+)")
 BOOTSTRAP = re.compile(r"([a-z0-9]{6})\.[a-z0-9]{16}")
@@ -36,7 +41,10 @@ Obj = dict[str, Any]
 
 @fact("join", on=AGENTS)
 def join_settings(host: Any) -> Obj:
-    """Which server K3s on this machine asks, and what kind of token it shows. The file beats the environment, the command line both."""
+    """Which server K3s on this machine asks, and what kind of token it is told to show: the file beats the environment, the command line both.
+
+    And whether the one that it read when it was started was a short one.
+    """
     unit = printed(host, f"systemctl cat {AGENT} 2>/dev/null || cat {UNIT} 2>/dev/null")  # with what `systemctl edit` has put beside it
     environment = environment_of(unit, lambda path: printed(host, f"cat {shlex.quote(path)} 2>/dev/null"))
     configured = yaml_of(printed(host, READ_CONFIGS))
@@ -46,7 +54,7 @@ def join_settings(host: Any) -> Obj:
     path = flags.get("token-file") or configured.get("token-file") or environment.get("K3S_TOKEN_FILE") or ""
     if path:  # it beats a token that stands somewhere itself
         token = printed(host, f"cat {shlex.quote(str(path))} 2>/dev/null").strip()
-    return {"server": str(server), **token_parts(str(token))}
+    return {"server": str(server), "read_short": bool(printed(host, READ_SHORT)), **token_parts(str(token))}
 
 
 @fact("tokens", on="server")
@@ -324,6 +332,26 @@ def full_token(nodes: Any, machine: str) -> None:
             path=f"{UNIT}.env",
             next="sudo systemctl cat k3s-agent",
         )
+    if was_not_read(nodes, machine):
+        fail(
+            f"K3s on {machine} does not use its full token yet",
+            expected=expected,
+            actual="a short token, when K3s was started",
+            next=f"sudo journalctl --unit {AGENT}, on {machine}",
+        )
+
+
+def was_not_read(nodes: Any, machine: str) -> bool:
+    """Whether a machine has a full token, and K3s there was started with a short one."""
+    found = nodes[machine].fact("join")
+    return bool(found["ca"] and found.get("read_short"))
+
+
+def not_restarted(nodes: Any, machine: str) -> str | None:
+    """Says it if a machine has a full token that K3s there has not read."""
+    if not was_not_read(nodes, machine):
+        return None
+    return f"The token on {machine} is a full one now, and K3s has not read it: it does so when it starts, and it has not since."
 
 
 @diagnose("05.secure", "short-token")
@@ -344,6 +372,11 @@ def no_token(nodes: Any) -> str | None:
 @diagnose("05.secure", "other-cluster")
 def secure_other_cluster(nodes: Any) -> str | None:
     return other_cluster(nodes, AGENTS[0])
+
+
+@diagnose("05.secure", "not-restarted")
+def secure_not_restarted(nodes: Any) -> str | None:
+    return not_restarted(nodes, AGENTS[0])
 
 
 # 05.bootstrap ---------------------------------------------------------------------------------------------------------------
@@ -446,6 +479,11 @@ def short_bootstrap_token(nodes: Any) -> str | None:
     if found["kind"] != "bootstrap" or found["ca"]:
         return None
     return "The token is the part behind the colons only. With what stands before them the agent can tell that the server is the right one."
+
+
+@diagnose("05.bootstrap", "not-restarted")
+def bootstrap_not_restarted(nodes: Any) -> str | None:
+    return not_restarted(nodes, AGENTS[1])
 
 
 @diagnose("05.bootstrap", "no-end")

@@ -246,7 +246,7 @@ def own_cluster(machine: str) -> Change:
     return change
 
 
-def joined(machine: str, **changes: str) -> Change:
+def joined(machine: str, **changes: Any) -> Change:
     return lambda lab: lab.joined[machine].update(changes)
 
 
@@ -353,6 +353,8 @@ WRONG: list[tuple[Change, str, str]] = [
     (joined("edge1", ca="", kind="bootstrap"), "secure", "short-token"),
     (joined("edge1", ca=OTHER_CA), "secure", "other-cluster"),
     (joined("edge1", ca="", kind="none"), "secure", "no-token"),
+    (joined("edge1", read_short=True), "secure", "not-restarted"),
+    (joined("edge2", read_short=True), "bootstrap", "not-restarted"),
     (old_node_kept, "bootstrap", "name-taken"),
     (own_cluster("edge2"), "bootstrap", "own-cluster"),
     (lost("edge2", joined("edge2", ca=OTHER_CA)), "bootstrap", "other-cluster"),
@@ -545,6 +547,11 @@ def test_what_an_agent_was_told_is_read_from_wherever_it_stands(files: dict[str,
     found = CHECKER.join_settings(Host(files))
     assert (found["server"], found["kind"], found["id"], found["ca"]) == expected
     assert "secret" not in str(found)
+
+
+@pytest.mark.parametrize("log", ["", 'level=warning msg="…, but the token does not include a CA hash. …"\n'])
+def test_what_k3s_said_of_its_token_when_it_was_started_is_read(log: str) -> None:
+    assert CHECKER.join_settings(Host({"journalctl": log}))["read_short"] is bool(log)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="machines run Linux")
