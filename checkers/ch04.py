@@ -382,7 +382,10 @@ def change_of_sub_path(cluster: Any, params: Any) -> str | None:
 def change_not_in_pods(cluster: Any, params: Any) -> str | None:
     if not changed(cluster, params):
         return None
-    return "The ConfigMap is new, the file in the pod still the old one. It follows within two minutes; pods that are made anew have it at once."
+    return (
+        "The ConfigMap is new, the file in the pod still the old one. A ConfigMap that is mounted and not immutable follows"
+        " within two minutes; pods that are made anew have it at once."
+    )
 
 
 def changed(cluster: Any, params: Any) -> bool:
