@@ -330,7 +330,7 @@ def full_token(nodes: Any, machine: str) -> None:
             expected=expected,
             actual=actual,
             path=f"{UNIT}.env",
-            next="sudo systemctl cat k3s-agent",
+            next=f"sudo systemctl cat {AGENT}, on {machine}",
         )
     if was_not_read(nodes, machine):
         fail(

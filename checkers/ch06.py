@@ -163,7 +163,7 @@ def works(machine: Any, node: Obj) -> None:
         actual=f"unit k3s-agent: {unit.active} ({unit.sub})",
         path="status.conditions[Ready].status",
         about=node,
-        next="sudo journalctl --unit k3s-agent --lines 20",
+        next=f"sudo journalctl --unit k3s-agent --lines 20, on {machine.name}",
     )
 
 
