@@ -61,13 +61,21 @@ def class_of(ingress: Obj) -> str:
 
 def paths_of(ingress: Obj, host: str) -> list[Obj]:
     """The paths of an Ingress that a request for this host may take."""
-    rules = [rule for rule in ingress["spec"].get("rules") or [] if rule.get("host") in (host, None, "")]
+    rules = [rule for rule in ingress["spec"].get("rules") or [] if covers(rule.get("host") or host, host)]
     return [path for rule in rules for path in (rule.get("http") or {}).get("paths") or []]
 
 
-def hosts_of(ingress: Obj) -> list[str]:
-    """The host names of an Ingress's rules; "every host" for a rule without."""
-    return [rule.get("host") or "every host" for rule in ingress["spec"].get("rules") or []]
+def covers(name: str, host: str) -> bool:
+    """Whether a certificate's name, or a rule's, is good for a host; a star stands for the first part."""
+    name, host = name.lower(), host.lower()
+    return name == host or (name.startswith("*.") and name[1:] == host[host.index(".") :])
+
+
+def ways_of(ingress: Obj) -> list[tuple[str, str]]:
+    """The hosts and paths that an Ingress leads somewhere; the host is "" for a rule without, and for a default backend: every host."""
+    rules = ingress["spec"].get("rules") or []
+    ways = [(rule.get("host", ""), path.get("path") or "/") for rule in rules for path in (rule.get("http") or {}).get("paths") or []]
+    return [*ways, ("", "/")] if ingress["spec"].get("defaultBackend") else ways
 
 
 def backend_of(path: Obj) -> tuple[str, Any]:
@@ -85,18 +93,14 @@ def ingresses(cluster: Any, params: Any, host: str = "") -> list[Obj]:
 
 def fronts(cluster: Any, params: Any) -> list[Obj]:
     """The Ingresses of the learner's namespace that lead / of this host somewhere."""
-    found = ingresses(cluster, params, params.host)
-    return [one for one in found if any((path.get("path") or "/") == "/" for path in paths_of(one, params.host))]
+    found = ingresses(cluster, params)
+    return [one for one in found if any(path == "/" and covers(host or params.host, params.host) for host, path in ways_of(one))]
 
 
 def leading(found: list[Obj], path: str) -> list[Obj]:
     """Those of the Ingresses that lead a path somewhere, for whichever host."""
 
-    def leads(one: Obj) -> bool:
-        entries = [entry for rule in one["spec"].get("rules") or [] for entry in (rule.get("http") or {}).get("paths") or []]
-        return any((entry.get("path") or "/").rstrip("/") == path.rstrip("/") for entry in entries)
-
-    return [one for one in found if leads(one)]
+    return [one for one in found if any(way.rstrip("/") == path.rstrip("/") for _, way in ways_of(one))]
 
 
 def offers(service: Obj, port: Any) -> bool:
@@ -325,8 +329,8 @@ def public(cluster: Any, nodes: Any, probes: Any, params: Any) -> None:
 @diagnose("03.public", "not-a-load-balancer")
 def not_a_load_balancer(cluster: Any, params: Any) -> str | None:
     found = cluster.find("Service", "shop-public", namespace=params.namespace)
-    kind = found["spec"].get("type", "ClusterIP") if found else "LoadBalancer"
-    if kind == "LoadBalancer":
+    kind = found["spec"].get("type", "ClusterIP") if found else ""
+    if found is None or kind == "LoadBalancer" or found["spec"].get("externalIPs"):  # external IPs do open the port
         return None
     opens = "a port above 30000 on every node, not the one you name" if kind == "NodePort" else "nothing to the outside"
     return f"The Service is of type {kind}: that opens {opens}."
@@ -383,7 +387,7 @@ def route(cluster: Any, nodes: Any, probes: Any, params: Any) -> None:
     found = fronts(cluster, params)
     look = "kubectl describe ingress"
     if not found:
-        others = sorted({host for one in ingresses(cluster, params) for host in hosts_of(one)})
+        others = sorted({(host or "every host ") + path for one in ingresses(cluster, params) for host, path in ways_of(one)})
         fail(
             f"No Ingress in namespace {params.namespace} leads http://{params.host}/ anywhere",
             expected=f"a rule for host {params.host} and path /",
@@ -431,8 +435,23 @@ def class_unknown(cluster: Any, params: Any) -> str | None:
 @diagnose("03.route", "every-host")
 def every_host(cluster: Any, params: Any) -> str | None:
     for found in ingresses(cluster, params):
-        if "every host" in hosts_of(found):
-            return f"Ingress {found['metadata']['name']} has a rule without a host: it takes every host name."
+        name = found["metadata"]["name"]
+        if found["spec"].get("defaultBackend"):
+            return f"Ingress {name} has a default backend: it takes every host name that no rule is for."
+        for host, _ in ways_of(found):
+            if not host:
+                return f"Ingress {name} has a rule without a host: it takes every host name."
+            if covers(host, other_host(params)):
+                return f"Ingress {name} has a rule for {host}: the star takes every name there."
+    return None
+
+
+@diagnose("03.route", "ingress-namespace")
+def ingress_in_other_namespace(cluster: Any, params: Any) -> str | None:
+    for found in cluster.list("Ingress"):
+        namespace = found["metadata"]["namespace"]
+        if namespace != params.namespace and any(covers(host, params.host) for host, _ in ways_of(found)) and not fronts(cluster, params):
+            return f"The Ingress is in namespace {namespace}: it must sit beside the Service that it leads to, in {params.namespace}."
     return None
 
 
@@ -440,8 +459,8 @@ def every_host(cluster: Any, params: Any) -> str | None:
 def host_differs(cluster: Any, params: Any) -> str | None:
     if fronts(cluster, params):
         return None
-    hosts = sorted({host for one in ingresses(cluster, params) for host in hosts_of(one)} - {params.host})
-    return f"The rule is for {', '.join(hosts)}. I asked for {params.host}." if hosts else None
+    hosts = sorted({host for one in ingresses(cluster, params) for host, path in ways_of(one) if path == "/"})
+    return f"What leads / somewhere is for {', '.join(hosts)}. I asked for {params.host}." if hosts else None
 
 
 @diagnose("03.route", "entry-points")
@@ -464,15 +483,6 @@ def redirected(cluster: Any, probes: Any, params: Any) -> str | None:
     return f"A middleware ({', '.join(filter(None, middlewares))}) sends everybody elsewhere, so http shows nothing of the shop."
 
 
-@diagnose("03.route", "ingress-namespace")
-def ingress_in_other_namespace(cluster: Any, params: Any) -> str | None:
-    for found in cluster.list("Ingress"):
-        namespace = found["metadata"]["namespace"]
-        if namespace != params.namespace and params.host in hosts_of(found) and not fronts(cluster, params):
-            return f"The Ingress is in namespace {namespace}: it must sit beside the Service that it leads to, in {params.namespace}."
-    return None
-
-
 @diagnose("03.route", "backend-missing")
 def backend_missing(cluster: Any, params: Any) -> str | None:
     return missing_backend(cluster, params, "/")
@@ -483,7 +493,7 @@ def missing_backend(cluster: Any, params: Any, path: str) -> str | None:
     for found in ingresses(cluster, params, params.host):
         for entry in paths_of(found, params.host):
             name, _ = backend_of(entry)
-            if (entry.get("path") or "/") == path and not cluster.find("Service", name, namespace=params.namespace):
+            if (entry.get("path") or "/").rstrip("/") == path.rstrip("/") and not cluster.find("Service", name, namespace=params.namespace):
                 there = ", ".join(one["metadata"]["name"] for one in cluster.list("Service", namespace=params.namespace))
                 return f"The Ingress leads to Service {name}, which is not there. In this namespace are: {there or 'none'}."
     return None
@@ -542,7 +552,9 @@ def cart_service_missing(cluster: Any, params: Any) -> str | None:
 
 
 @diagnose("03.paths", "path-exact")
-def path_exact(cluster: Any, params: Any) -> str | None:
+def path_exact(cluster: Any, params: Any, failure: Any) -> str | None:
+    if not failure.message.endswith("the cart"):
+        return None  # another pod than the cart's is reached, or what is the shop's is not
     for found in ingresses(cluster, params, params.host):
         for entry in paths_of(found, params.host):
             if entry.get("path") == "/cart" and entry.get("pathType") == "Exact":
@@ -607,12 +619,6 @@ def certificate_of(pem: str) -> Obj:
     names = [name for value in values for name in value.get_values_for_type(x509.DNSName)]
     since, until = found.not_valid_before_utc.timestamp(), found.not_valid_after_utc.timestamp()
     return {"subject": ", ".join(common), "names": names, "since": since, "until": until}
-
-
-def covers(name: str, host: str) -> bool:
-    """Whether a certificate's name is good for a host; a star stands for the first part."""
-    name, host = name.lower(), host.lower()
-    return name == host or (name.startswith("*.") and name[1:] == host[host.index(".") :])
 
 
 def names_of(shown: Obj) -> list[str]:
@@ -699,5 +705,5 @@ def certificate_name(probes: Any, params: Any) -> str | None:
     if not (shown["subject"] or shown["names"]) or is_for_the_host(shown, params):
         return None
     if shown["subject"] == DEFAULT_CERTIFICATE:
-        return "Traefik shows its own certificate: none that it was given is for this name."
+        return "Traefik shows its own certificate: it was given none that is for this name and comes with the key that it was made with."
     return f"The certificate is for {', '.join(shown['names'] or [shown['subject']])}; the name that is asked for is {params.host}."

@@ -340,6 +340,26 @@ def no_tls(lab: Lab) -> None:
     lab["Ingress/shop"]["spec"].pop("tls")
 
 
+def default_backend(*, rules: bool) -> Change:
+    """What `kubectl create ingress --default-backend` makes, alone or beside the rule."""
+
+    def change(lab: Lab) -> None:
+        lab["Ingress/shop"]["spec"]["defaultBackend"] = {"service": {"name": "shop", "port": {"number": 80}}}
+        if not rules:
+            lab["Ingress/shop"]["spec"].pop("rules")
+
+    return change
+
+
+def external_ips(lab: Lab) -> None:
+    service("shop-public", type="ClusterIP", externalIPs=["10.83.0.2"])(lab)
+
+
+def cart_below_a_slash(lab: Lab) -> None:
+    path_with_slash(lab)
+    lab.drop("Service/cart")
+
+
 def after_two_ingresses(change: Change) -> Change:
     """The same mistake where the cart has an Ingress of its own for the same host."""
 
@@ -374,6 +394,9 @@ WRONG: list[tuple[Change, str, str]] = [
     (class_named(None), "route", "class-unknown"),
     (host("{namespace}.example"), "route", "host-differs"),
     (host(None), "route", "every-host"),
+    (host("*.{namespace}.example"), "route", "every-host"),
+    (default_backend(rules=False), "route", "every-host"),
+    (default_backend(rules=True), "route", "every-host"),
     (after_two_ingresses(host("{namespace}.example")), "route", "host-differs"),
     (after_two_ingresses(moved("Ingress/shop")), "route", "ingress-namespace"),
     (after_two_ingresses(class_named("nginx")), "route", "class-unknown"),
@@ -386,6 +409,7 @@ WRONG: list[tuple[Change, str, str]] = [
     (backend(1, "shop", "80"), "paths", "path-to-shop"),
     (backend(1, "cart", "{cart_port}"), "paths", "backend-port"),
     (dropped("Service/cart"), "paths", "cart-service-missing"),
+    (cart_below_a_slash, "paths", "cart-service-missing"),
     (service("cart", ports=[{"port": 80}]), "paths", ""),
     (no_tls, "tls", "no-tls-section"),
     (dropped("Secret/shop-tls"), "tls", "secret-namespace"),
@@ -429,6 +453,7 @@ def another_port_and_an_evicted_pod(lab: Lab) -> None:
     [
         (expired, "tls"),
         (over_udp, "public"),
+        (external_ips, "public"),
         (another_port_and_an_evicted_pod, "service"),
         (scaled_to_zero("shop"), "service"),
         (scaled_to_zero("shop"), "public"),
@@ -458,6 +483,53 @@ def test_a_task_that_is_wrong_leaves_the_others_alone() -> None:
     service("shop-public", type="ClusterIP")(lab)
     exact(lab)
     assert lab.passed() == ALL - {"public", "paths"}
+
+
+def test_a_service_that_is_too_wide_is_not_called_a_path_that_is_too_narrow() -> None:
+    lab = Lab()
+    exact(lab)
+    service("cart", selector={"tier": "front"})(lab)
+    assert lab.verdicts()["paths"].diagnosis != "path-exact"
+
+
+def test_what_the_learner_s_rules_are_for_is_said_as_it_is() -> None:
+    lab = Lab()
+    host("test.example")(lab)
+    [other] = [obj for obj in objects(SOLUTION, lab.params) if obj["kind"] == "Ingress"]
+    other["metadata"]["name"] = "api"
+    [rule] = other["spec"]["rules"]
+    rule["host"] = "api.example"
+    rule["http"]["paths"][0]["path"] = "/v1"
+    lab.objects.append(other)
+    route = lab.verdicts()["route"]
+    assert route.diagnosis == "host-differs"
+    assert "test.example" in route.message
+    assert "api.example" not in route.message
+
+
+def test_an_ingress_of_another_namespace_is_named_before_other_hosts() -> None:
+    lab = Lab()
+    two_ingresses(lab)
+    lab["Ingress/cart"]["spec"]["rules"][0]["host"] = "test.example"
+    lab["Ingress/cart"]["spec"]["rules"][0]["http"]["paths"][0]["path"] = "/"
+    moved("Ingress/shop")(lab)
+    assert lab.verdicts()["route"].diagnosis == "ingress-namespace"
+
+
+def test_paths_are_said_where_none_of_them_is_the_root() -> None:
+    lab = Lab()
+    lab.paths[:] = [{**lab.paths[0], "path": "/*"}]
+    route = lab.verdicts()["route"]
+    assert route.actual == f"rules for {lab.params.host}/*"
+
+
+def test_a_certificate_without_its_key_is_not_called_one_for_another_name() -> None:
+    """Traefik then shows its own; the learner's is for the right name."""
+    lab = Lab()
+    lab.certificates.clear()
+    tls = lab.verdicts()["tls"]
+    assert tls.diagnosis == "certificate-name"
+    assert "key" in tls.message
 
 
 def test_what_depends_on_the_route_waits_for_it() -> None:
