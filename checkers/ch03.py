@@ -460,7 +460,7 @@ def host_differs(cluster: Any, params: Any) -> str | None:
     if fronts(cluster, params):
         return None
     hosts = sorted({host for one in ingresses(cluster, params) for host, path in ways_of(one) if path == "/"})
-    return f"What leads / somewhere is for {', '.join(hosts)}. I asked for {params.host}." if hosts else None
+    return f"The rule is for {', '.join(hosts)}. I asked for {params.host}." if hosts else None
 
 
 @diagnose("03.route", "entry-points")
