@@ -302,6 +302,12 @@ def renamed(lab: Solved) -> None:
     lab.web["metadata"]["name"] = "shop"
 
 
+def shop_beside_a_pod_of_one_s_own(lab: Solved) -> None:
+    """The chapter's pod `try` is still there; what is wrong is the Deployment's name."""
+    a_pod_of_their_own(lab)
+    renamed(lab)
+
+
 def as_stateful_set(lab: Solved) -> None:
     lab.web["kind"] = "StatefulSet"
 
@@ -371,6 +377,10 @@ def history_forgotten(lab: Solved) -> None:
 
 def liveness(lab: Solved) -> None:
     lab.container["livenessProbe"] = lab.container.pop("readinessProbe")
+
+
+def startup(lab: Solved) -> None:
+    lab.container["startupProbe"] = lab.container.pop("readinessProbe")
 
 
 def no_probe(lab: Solved) -> None:
@@ -451,6 +461,8 @@ WRONG: list[tuple[Change, str, str]] = [
     (set_requests(cpu="{cpu}m", memory="{memory}Gi"), "requests", "memory-unit"),
     (set_requests(cpu="{memory}m", memory="{cpu}Mi"), "requests", "swapped"),
     (set_requests(cpu="{cpu}m"), "requests", ""),
+    (shop_beside_a_pod_of_one_s_own, "deploy", "other-name"),
+    (startup, "ready", "liveness-instead"),
     (only_limits, "requests", "limits-only"),
     (no_requests, "requests", ""),
     (pods_without_requests, "requests", ""),
@@ -475,6 +487,49 @@ def test_wrong_answers_fail_and_are_named(solved: Solved, change: Change, task: 
     assert one.message
     if diagnosis:
         assert one.diagnosis == diagnosis
+
+
+def probe_and_shop_on_8080(lab: Solved) -> None:
+    """Nothing was said of the port, and the probe is where the shop listens: the pods are ready."""
+    lab.container.pop("env")
+    lab.container["readinessProbe"]["httpGet"]["port"] = 8080
+
+
+def without_port(**probe: Any) -> Change:
+    def change(lab: Solved) -> None:
+        lab.container.pop("env")
+        lab.container["readinessProbe"] = probe
+
+    return change
+
+
+def same_number(name: str) -> Change:
+    """One number for both: it is wrong for one of them, and nothing has changed places."""
+    return set_requests(cpu=f"{{{name}}}m", memory=f"{{{name}}}Mi")
+
+
+def forgotten_and_without_words(lab: Solved) -> None:
+    so_many_revisions_that_the_first_is_forgotten(lab)
+    no_cause(lab)
+
+
+@pytest.mark.parametrize(
+    ("change", "task", "untrue"),
+    [
+        (probe_and_shop_on_8080, "ready", "nobody answers"),
+        (without_port(tcpSocket={"port": 8080}), "ready", "asks port"),
+        (without_port(exec={"command": ["wget", "-qO-", "http://localhost:8080/readyz"]}), "ready", "asks port"),
+        (same_number("cpu"), "requests", "changed places"),
+        (same_number("memory"), "requests", "changed places"),
+        (forgotten_and_without_words, "history", "version 1"),
+        (startup, "ready", "restarted"),
+    ],
+)
+def test_nothing_is_said_that_is_not_so(solved: Solved, change: Change, task: str, untrue: str) -> None:
+    change(solved)
+    one = judged(solved, task)
+    assert not one.passed
+    assert untrue not in one.message
 
 
 def test_a_port_that_stands_in_a_config_map_is_not_called_missing(solved: Solved) -> None:
