@@ -19,7 +19,8 @@ MANIFESTS = "/var/lib/rancher/k3s/server/manifests"
 K3S = "/usr/local/bin/k3s"
 LABEL = "course"
 PACKAGED = {"coredns": "coredns", "local-path-provisioner": "local-storage", "metrics-server": "metrics-server", "traefik": "traefik"}
-FLAGS = ("node-label", "tls-san", "disable", "write-kubeconfig-mode")
+MODE, MODE_VARIABLE = "write-kubeconfig-mode", "K3S_KUBECONFIG_MODE"  # of K3s's own kubeconfig
+FLAGS = ("node-label", "tls-san", "disable", MODE)
 HERE = ("127.0.0.1", "localhost", "0.0.0.0", "::1")  # noqa: S104 not bound: looked for
 NODES = ["get", "nodes", "--output=name", "--request-timeout=10s"]
 
@@ -54,8 +55,13 @@ def installed_version(host: Any) -> str:
 
 @fact("flags", on="server")
 def unit_flags(host: Any) -> dict[str, str]:
-    """Flags that the installer was given and wrote into the unit, those of this chapter: {"tls-san": "a.example,b.example"}."""
-    return flags_of(host.run("cat /etc/systemd/system/k3s.service 2>/dev/null").stdout)
+    """Flags that the installer was given and wrote into the unit, those of this chapter: {"tls-san": "a.example,b.example"}.
+
+    Also the variable for the kubeconfig's mode, which it wrote beside it.
+    """
+    told = host.run("cat /etc/systemd/system/k3s.service.env /etc/systemd/system/k3s.service 2>/dev/null").stdout
+    mode = re.search(rf"^{MODE_VARIABLE}=['\"]?([0-7]+)", told, re.MULTILINE)
+    return flags_of(told) | ({MODE_VARIABLE: mode[1]} if mode else {})
 
 
 def flags_of(unit: str) -> dict[str, str]:
@@ -156,6 +162,13 @@ def labels(nodes: Any) -> list[str]:
     """The node's labels in K3s's configuration: its own, and those that it hands on to the kubelet."""
     for_kubelet = [one.partition("=")[2] for one in verbatim(nodes, "kubelet-arg") if one.lstrip("-").startswith("node-labels=")]
     return [*listed(nodes, "node-label"), *(part for one in for_kubelet for part in one.split(","))]
+
+
+def mode_from_now_on(nodes: Any) -> str:
+    """The mode that K3s gives its own kubeconfig whenever it starts: by a flag, else by its configuration, else by a variable."""
+    flags = nodes["server"].fact("flags")
+    told = str(flags.get(MODE) or nodes["server"].k3s.config.get(MODE) or flags.get(MODE_VARIABLE) or "")
+    return told if re.fullmatch("[0-7]+", told) else "600"
 
 
 def number(version: str) -> str:
@@ -404,6 +417,14 @@ def not_root(nodes: Any, probes: Any) -> None:
     own, file = nodes["server"].file(OWN), nodes["server"].file(STUDENT)
     if own.exists and int(own.mode or "0", 8) & 0o007:
         fail(f"Everybody on the machine may read {OWN}", expected="600 or 640", actual=own.mode, path=OWN, next=f"ls -l {OWN}")
+    if int(mode_from_now_on(nodes), 8) & 0o007:
+        fail(
+            f"When K3s starts again, everybody on the machine may read {OWN}: its setting {MODE} says so",
+            expected="600 or 640, or no such setting",
+            actual=mode_from_now_on(nodes),
+            path=MODE,
+            next="sudo grep -ri kubeconfig.mode /etc/rancher/k3s /etc/systemd/system/k3s.service*",
+        )
     if not file.exists:
         fail("There is no ~/.kube/config", expected="a kubeconfig of student's", actual="no file", path=STUDENT, next="ls -l ~/.kube")
     if file.owner != "student" or int(file.mode or "0", 8) & 0o077:
@@ -469,7 +490,7 @@ def by_sudo(probes: Any) -> str | None:
 def kubeconfig_unset(probes: Any) -> str | None:
     if probes["01.student"]["file"]["code"] or "k3s.yaml" not in probes["01.student"]["shell"]["error"]:
         return None
-    return "The file is good, and in a new shell kubectl does not look at it: without KUBECONFIG it takes K3s's own file, which is root's."
+    return "The file is good, and in a new shell kubectl does not look at it: until KUBECONFIG names it, kubectl takes K3s's own file, which is root's."
 
 
 # 01.laptop ------------------------------------------------------------------------------------------------------------------
@@ -547,7 +568,7 @@ def not_in_the_certificate(nodes: Any, probes: Any) -> str | None:
     host = address_in(nodes["server"].fact("laptop")["server"])[1]
     if "x509" not in probes["01.laptop"]["error"] or host in nodes["server"].fact("names"):
         return None
-    return f"The certificate is not for {host}: kubectl does not believe it. See the task before."
+    return f"The certificate is not for {host}: kubectl does not believe it. See 01.name."
 
 
 # 01.addons ------------------------------------------------------------------------------------------------------------------

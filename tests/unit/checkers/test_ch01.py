@@ -152,6 +152,21 @@ def open_to_a_group(lab: Lab) -> None:
     lab.files[OWN] = file("640")
 
 
+def a_number_that_yaml_made_of_0644(lab: Lab) -> None:
+    """Without quotes it is 420, which K3s takes for octal: nothing for others."""
+    lab.config["write-kubeconfig-mode"] = 420
+    lab.files[OWN] = file("420")
+
+
+def what_the_file_says_comes_before_the_variable(lab: Lab) -> None:
+    lab.facts["flags"] = {"K3S_KUBECONFIG_MODE": "644"}
+    lab.config["write-kubeconfig-mode"] = "600"
+
+
+def no_mode_at_all(lab: Lab) -> None:
+    lab.config["write-kubeconfig-mode"] = "rw-------"
+
+
 def read_only_for_student(lab: Lab) -> None:
     lab.files[STUDENT] = file("400", "student")
 
@@ -186,6 +201,9 @@ RIGHT = [
     changed_and_unimportant,
     name_by_a_flag,
     open_to_a_group,
+    a_number_that_yaml_made_of_0644,
+    what_the_file_says_comes_before_the_variable,
+    no_mode_at_all,
     read_only_for_student,
     laptop_by_name,
     laptop_readable,
@@ -325,6 +343,19 @@ def student(error: str, *, file: bool = False) -> Change:
     return lambda lab: setattr(lab, "student", {"file": WORKS if file else refused, "shell": refused})
 
 
+def opened_again_later(lab: Lab) -> None:
+    """chmod took away what the setting still says: the next start of K3s gives it back."""
+    lab.config["write-kubeconfig-mode"] = "0644"
+
+
+def opened_by_a_flag(lab: Lab) -> None:
+    lab.facts["flags"] = {"write-kubeconfig-mode": "644"}
+
+
+def opened_by_a_variable(lab: Lab) -> None:
+    lab.facts["flags"] = {"K3S_KUBECONFIG_MODE": "644"}
+
+
 def laptop(**changes: str) -> Change:
     return lambda lab: lab.facts["laptop"].update({key: lab.params.fill(value) for key, value in changes.items()})
 
@@ -393,6 +424,9 @@ WRONG: list[tuple[Change, str, str]] = [
     (name_key, "name", "key-differs"),
     (files(OWN, file("644")), "student", "world-readable"),
     (files(OWN, file("604")), "student", "world-readable"),
+    (opened_again_later, "student", ""),
+    (opened_by_a_flag, "student", ""),
+    (opened_by_a_variable, "student", ""),
     (files(STUDENT, NO_FILE), "student", ""),
     (files(STUDENT, file("600", "root")), "student", "not-yours"),
     (files(STUDENT, file("644", "student")), "student", "open-to-others"),
@@ -483,6 +517,25 @@ def test_k3s_that_is_still_starting_has_not_ended() -> None:
 )
 def test_only_flags_of_this_chapter_are_read_of_the_unit(line: str, flags: dict[str, str]) -> None:
     assert CHECKER.flags_of(f"[Service]\nExecStart=/usr/local/bin/k3s \\\n    {line}\n") == flags
+
+
+def test_the_mode_that_the_installer_was_told_is_read_and_no_other_variable() -> None:
+    env = "K3S_TOKEN='secret'\nK3S_KUBECONFIG_MODE='0644'\n"
+    unit = "[Service]\nExecStart=/usr/local/bin/k3s \\\n    server '--tls-san=a'\n"
+    host = SimpleNamespace(run=lambda _: SimpleNamespace(stdout=env + unit))
+    assert CHECKER.unit_flags(host) == {"tls-san": "a", "K3S_KUBECONFIG_MODE": "0644"}
+
+
+def test_the_task_that_the_name_belongs_to_is_named() -> None:
+    lab = Lab()
+    laptop_by_a_name_that_is_not_there(lab)
+    assert lab.verdicts()["laptop"].message.endswith("See 01.name.")
+
+
+def test_what_kubeconfig_would_have_to_say_is_said_where_it_says_something_else() -> None:
+    lab = Lab()
+    student('error: error loading config file "/etc/rancher/k3s/k3s.yaml": permission denied', file=True)(lab)
+    assert "without KUBECONFIG" not in lab.verdicts()["student"].message
 
 
 # What is read of a kubeconfig ------------------------------------------------------------------------------------------------
