@@ -445,6 +445,12 @@ def world_readable(nodes: Any) -> str | None:
     return f"K3s's file has mode {own.mode}: everybody who can log in on this machine, and every program, is administrator of the cluster."
 
 
+@diagnose("01.student", "link")
+def linked(nodes: Any) -> str | None:
+    file = nodes["server"].file(STUDENT)
+    return f"~/.kube/config leads to {file.target}, which is root's own." if file.target.startswith("/etc/rancher") else None
+
+
 @diagnose("01.student", "not-yours")
 def not_yours(nodes: Any) -> str | None:
     file = nodes["server"].file(STUDENT)
@@ -459,12 +465,6 @@ def open_to_others(nodes: Any) -> str | None:
     if not file.exists or not int(file.mode or "0", 8) & 0o077:
         return None
     return f"The file has mode {file.mode}: others than you may read the key in it."
-
-
-@diagnose("01.student", "link")
-def linked(nodes: Any) -> str | None:
-    file = nodes["server"].file(STUDENT)
-    return f"~/.kube/config leads to {file.target}, which is root's own." if file.target.startswith("/etc/rancher") else None
 
 
 @diagnose("01.student", "from-an-earlier-cluster")

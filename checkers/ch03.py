@@ -562,6 +562,15 @@ def path_exact(cluster: Any, params: Any, failure: Any) -> str | None:
     return None
 
 
+@diagnose("03.paths", "path-slash")
+def path_with_slash(cluster: Any, probes: Any, params: Any) -> str | None:
+    paths = {entry.get("path") for one in ingresses(cluster, params, params.host) for entry in paths_of(one, params.host)}
+    by_shop = greets(probes["03.by-path"]["/cart"], params.greeting, names_of_pods(cluster, "shop", params))
+    if not by_shop or "/cart/" not in paths or "/cart" in paths:
+        return None
+    return "The path /cart/ ends in a slash, and Traefik compares letter by letter: /cart itself does not begin with it."
+
+
 @diagnose("03.paths", "path-to-shop")
 def path_to_shop(cluster: Any, params: Any) -> str | None:
     cart = names_of_pods(cluster, "cart", params)

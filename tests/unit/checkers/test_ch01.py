@@ -431,7 +431,7 @@ WRONG: list[tuple[Change, str, str]] = [
     (files(STUDENT, file("600", "root")), "student", "not-yours"),
     (files(STUDENT, file("644", "student")), "student", "open-to-others"),
     (files(STUDENT, file("640", "student")), "student", "open-to-others"),
-    (files(STUDENT, file("600", "root", target=OWN)), "student", "not-yours"),
+    (files(STUDENT, file("600", "root", target=OWN)), "student", "link"),
     (student("tls: failed to verify certificate: x509: certificate signed by unknown authority"), "student", "from-an-earlier-cluster"),
     (student("error: You must be logged in to the server (Unauthorized)"), "student", "from-an-earlier-cluster"),
     (student("The connection to the server localhost:8080 was refused"), "student", "nowhere"),

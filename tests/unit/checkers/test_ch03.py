@@ -492,6 +492,18 @@ def test_a_service_that_is_too_wide_is_not_called_a_path_that_is_too_narrow() ->
     assert lab.verdicts()["paths"].diagnosis != "path-exact"
 
 
+def test_a_slash_at_the_end_of_the_cart_s_path_is_named() -> None:
+    """`kubectl create ingress --rule='HOST/cart/*=…'`: Traefik, unless told otherwise, compares letter by letter."""
+    lab = Lab()
+    path_with_slash(lab)
+    assert lab.verdicts()["paths"].passed
+    result = lab.cluster.probes["03.by-path"].result
+    lab.cluster.probe("03.by-path", {**result, "/cart": result["/bread"]})
+    assert lab.cluster.verdicts()["paths"].diagnosis == "path-slash"
+    lab.cluster.probe("03.by-path", {**result, "/cart/7f3a": result["/bread"]})
+    assert lab.cluster.verdicts()["paths"].diagnosis != "path-slash"
+
+
 def test_what_the_learner_s_rules_are_for_is_said_as_it_is() -> None:
     lab = Lab()
     host("test.example")(lab)
