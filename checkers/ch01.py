@@ -219,6 +219,14 @@ def not_read_yet(nodes: Any, what: str) -> str | None:
     )
 
 
+def overruled(nodes: Any, key: str, wanted: str) -> str | None:
+    """Says it if a flag in the unit keeps K3s from what the file says (docs.k3s.io/installation/configuration)."""
+    flag = nodes["server"].fact("flags").get(key, "")
+    if not flag or wanted in flag.split(","):
+        return None
+    return f"The unit has the flag --{key}={flag}, and a flag takes the place of the whole list that the file has."
+
+
 # 01.install -----------------------------------------------------------------------------------------------------------------
 
 
@@ -337,6 +345,12 @@ def label_not_read_yet(nodes: Any, params: Any) -> str | None:
     return not_read_yet(nodes, "The label") if f"{LABEL}={params.word}" in labels(nodes) else None
 
 
+@diagnose("01.config", "flag-wins")
+def label_flag_wins(nodes: Any, params: Any) -> str | None:
+    wanted = f"{LABEL}={params.word}"
+    return overruled(nodes, "node-label", wanted) if wanted in labels(nodes) else None
+
+
 @diagnose("01.config", "flag-instead")
 def flag_instead(nodes: Any, params: Any) -> str | None:
     if f"{LABEL}={params.word}" not in nodes["server"].fact("flags").get("node-label", "").split(","):
@@ -395,6 +409,11 @@ def named(nodes: Any, params: Any) -> None:
 @diagnose("01.name", "not-read-yet")
 def name_not_read_yet(nodes: Any, params: Any) -> str | None:
     return not_read_yet(nodes, "The name") if params.name in listed(nodes, "tls-san") else None
+
+
+@diagnose("01.name", "flag-wins")
+def name_flag_wins(nodes: Any, params: Any) -> str | None:
+    return overruled(nodes, "tls-san", params.name) if params.name in listed(nodes, "tls-san") else None
 
 
 @diagnose("01.name", "name-differs")

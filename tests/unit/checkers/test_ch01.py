@@ -298,6 +298,17 @@ def label_not_read(lab: Lab) -> None:
     lab.files[CONFIG] = msgspec.structs.replace(file(), modified=500.0)
 
 
+def label_overruled_by_a_flag(lab: Lab) -> None:
+    """A flag takes the place of the whole list in the file (docs.k3s.io/installation/configuration)."""
+    unlabelled(lab)
+    lab.facts["flags"] = {"node-label": "site=here"}
+
+
+def name_overruled_by_a_flag(lab: Lab) -> None:
+    unnamed(lab)
+    lab.facts["flags"] = {"tls-san": "192.0.2.10"}
+
+
 def no_file(lab: Lab) -> None:
     unlabelled(lab)
     lab.config = {}
@@ -416,10 +427,12 @@ WRONG: list[tuple[Change, str, str]] = [
     (unlabelled, "config", ""),
     (label_in_a_flag, "config", "flag-instead"),
     (label_not_read, "config", "not-read-yet"),
+    (label_overruled_by_a_flag, "config", "flag-wins"),
     (no_file, "config", "other-file"),
     (key_misspelt, "config", "key-differs"),
     (unnamed, "name", ""),
     (name_not_read, "name", "not-read-yet"),
+    (name_overruled_by_a_flag, "name", "flag-wins"),
     (name_other, "name", "name-differs"),
     (name_key, "name", "key-differs"),
     (files(OWN, file("644")), "student", "world-readable"),
