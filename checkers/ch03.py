@@ -421,14 +421,12 @@ def route(cluster: Any, nodes: Any, probes: Any, params: Any) -> None:
 
 @diagnose("03.route", "class-unknown")
 def class_unknown(cluster: Any, params: Any) -> str | None:
-    known = [one["metadata"]["name"] for one in cluster.list("IngressClass")]
+    known = ", ".join(one["metadata"]["name"] for one in cluster.list("IngressClass"))
     for found in ingresses(cluster, params, params.host):
-        if class_of(found) != CLASS:
-            named = class_of(found)
-            nobody = (
-                f"names class {named}, which no controller here looks after" if named else "names no class, so no controller takes it up"
-            )
-            return f"Ingress {found['metadata']['name']} {nobody}. There is: {', '.join(known) or 'none'}."
+        named = class_of(found)
+        if named not in ("", CLASS):  # Traefik, as K3s sets it up, also takes those that name none
+            name = found["metadata"]["name"]
+            return f"Ingress {name} names class {named}, which no controller here looks after. There is: {known or 'none'}."
     return None
 
 

@@ -28,14 +28,14 @@ class Network:
             external = service["spec"].get("type") == "LoadBalancer" and not ports & taken and not service["spec"].get("loadBalancerClass")
             service["status"] = {"loadBalancer": {"ingress": [{"ip": "10.83.0.2"}]} if external else {}}
         for ingress in self._of("Ingress"):
-            served = self._class_of(ingress) == "traefik"
+            served = self._served(ingress)
             ingress["status"] = {"loadBalancer": {"ingress": [{"ip": "10.83.0.2"}]} if served else {}}
 
     def ask(self, host: str, path: str) -> Obj:
         """What Traefik answers."""
         best: tuple[int, Obj, Obj] | None = None
         for ingress in self._of("Ingress"):
-            for rule in ingress["spec"].get("rules", []) if self._class_of(ingress) == "traefik" else []:
+            for rule in ingress["spec"].get("rules", []) if self._served(ingress) else []:
                 for entry in rule["http"]["paths"] if self._meant(rule.get("host"), host) else []:
                     length = len(entry.get("path", ""))
                     if self._fits(entry, path) and (best is None or length > best[0]):
@@ -47,7 +47,7 @@ class Network:
     def _default(self, path: str) -> Obj:
         """What no rule takes goes where an Ingress without a rule for it says."""
         for ingress in self._of("Ingress"):
-            if self._class_of(ingress) == "traefik" and ingress["spec"].get("defaultBackend"):
+            if self._served(ingress) and ingress["spec"].get("defaultBackend"):
                 return self._backend(ingress, ingress["spec"]["defaultBackend"], path)
         return NOT_FOUND
 
@@ -160,8 +160,10 @@ class Network:
         return path == entry.get("path") or (entry["pathType"] != "Exact" and (path == wanted or path.startswith(wanted + "/")))
 
     @staticmethod
-    def _class_of(ingress: Obj) -> str:
-        return ingress["spec"].get("ingressClassName") or ingress["metadata"].get("annotations", {}).get("kubernetes.io/ingress.class", "")
+    def _served(ingress: Obj) -> bool:
+        """Traefik takes those of its class, and as K3s sets it up those of none."""
+        annotated = ingress["metadata"].get("annotations", {}).get("kubernetes.io/ingress.class", "")
+        return (ingress["spec"].get("ingressClassName") or annotated) in ("", "traefik")
 
     def _find(self, name: str, namespace: str) -> Obj | None:
         found = (one for one in self._of("Service") if one["metadata"]["name"] == name and one["metadata"]["namespace"] == namespace)
