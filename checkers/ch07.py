@@ -27,6 +27,7 @@ VALID_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 CHART_VALUES = {"replicas", "greeting", "image"}
 GREETING = "WEB_BODY"
 TRAEFIK = "app.kubernetes.io/name=traefik"
+OLD_ACCESS, NEW_ACCESS, RENAMED_ACCESS = ("logs", "access", "enabled"), ("accessLog", "enabled"), 41  # from this version of the chart on
 DISABLED = ("metrics-server", "local-storage")
 OLD_TILL = "old-till"
 TILL_MADE = (("Deployment", "default", "old-till"), ("Service", "default", "old-till"), ("ConfigMap", SYSTEM, "old-till-rates"))
@@ -125,9 +126,9 @@ def addon(cluster: Any, nodes: Any, params: Any) -> None:
     found = cluster.get("Addon", params.addon, namespace=SYSTEM)
     if not applied_as(nodes, params.addon):
         fail(
-            f"K3s keeps nothing applied as AddOn {params.addon}: its file is not there",
+            f"K3s keeps nothing applied as AddOn {params.addon}: there is no file for it that K3s reads",
             expected=f"a file {params.addon}.yaml in {MANIFESTS}",
-            actual="no such file",
+            actual="none that K3s reads",
             about=found,
             next=f"sudo ls {MANIFESTS}",
         )
@@ -465,7 +466,10 @@ def changed_by_hand(cluster: Any, params: Any) -> str | None:
     says = is_said(values_of(cluster, params.release).get("replicas"), params.replicas)
     if release is None or says or release["spec"].get("replicas") != int(params.replicas):
         return None
-    return "The pods' number was changed elsewhere than in the HelmChart. The next time K3s upgrades the release, it is lost."
+    return (
+        "The pods' number is said elsewhere than in the HelmChart. If with kubectl, it is lost the next time K3s upgrades the release; if in "
+        "the chart's own values.yaml, everybody who installs the chart gets it."
+    )
 
 
 # 07.traefik -----------------------------------------------------------------------------------------------------------------
@@ -525,9 +529,15 @@ def spec_text(obj: Obj | None) -> str:
 
 def lasts(cluster: Any, nodes: Any) -> bool:
     """Whether what asks for the access log is nothing that K3s writes anew."""
-    spec = spec_of(cluster.find("HelmChartConfig", "traefik", namespace=SYSTEM))
-    said = turns_on(parsed(spec.get("valuesContent"))) or turns_on(spec.get("values")) or bool(spec.get("valuesSecrets"))
-    return said or chart_lasts(cluster, nodes)
+    config, ways = cluster.find("HelmChartConfig", "traefik", namespace=SYSTEM), ways_to_turn_on(cluster)
+    spec = spec_of(config)
+    said = turns_on(parsed(spec.get("valuesContent")), ways) or turns_on(spec.get("values"), ways) or bool(spec.get("valuesSecrets"))
+    return (said and not is_packaged(config, nodes)) or chart_lasts(cluster, nodes)
+
+
+def is_packaged(obj: Obj | None, nodes: Any) -> bool:
+    """Whether an object stands in K3s's own traefik.yaml: K3s writes that anew, and takes away what is not in it any more."""
+    return annotation(obj, OWNER) == "traefik" and bool(applied_as(nodes, "traefik"))
 
 
 def chart_lasts(cluster: Any, nodes: Any) -> bool:
@@ -554,8 +564,12 @@ def config_of_other_name(cluster: Any) -> str | None:
 
 @diagnose("07.traefik", "packaged-file")
 def packaged_file_edited(cluster: Any, nodes: Any) -> str | None:
-    chart = find_chart(cluster, "traefik")
-    if ACCESS_WORD not in spec_text(chart) or lasts(cluster, nodes):
+    chart, config = find_chart(cluster, "traefik"), cluster.find("HelmChartConfig", "traefik", namespace=SYSTEM)
+    if lasts(cluster, nodes):
+        return None
+    if ACCESS_WORD in spec_text(config) and is_packaged(config, nodes):
+        return "The HelmChartConfig stands in traefik.yaml. K3s writes this file anew at each start, and then takes away what is not in it: it needs another file."
+    if ACCESS_WORD not in spec_text(chart):
         return None
     return (
         "The access log was turned on in HelmChart traefik itself. K3s writes traefik.yaml anew at each start, and with it that HelmChart."
@@ -581,24 +595,38 @@ def not_turned_on(cluster: Any) -> str | None:
     config = cluster.find("HelmChartConfig", "traefik", namespace=SYSTEM)
     spec = spec_of(config)
     content, given = spec.get("valuesContent"), spec.get("values")
-    read = parsed(content) if content else given
-    if config is None or turns_on(read) or turns_on(given):
+    read, ways = parsed(content) if content else given, ways_to_turn_on(cluster)
+    if config is None or turns_on(read, ways) or turns_on(given, ways):
         return None
     if content and not isinstance(read, dict):
         return "What stands below valuesContent are not lines of the form `name: value`."
-    return (
-        "The HelmChartConfig is in the right place, and none of its values turns the access log on. The chart's own is logs.access.enabled."
-    )
+    own = " or ".join(".".join(way) for way in ways)
+    return f"The HelmChartConfig is in the right place, and none of its values turns the access log on. The chart's own is {own}."
 
 
-def turns_on(values: Any) -> bool:
-    """Whether values of Traefik's chart turn the access log on, in one of its ways."""
+def ways_to_turn_on(cluster: Any) -> list[tuple[str, ...]]:
+    """The value of Traefik's chart that turns the access log on; of a chart whose version nobody says, it may be either."""
+    # https://github.com/traefik/traefik-helm-chart/pull/1887
+    spec = spec_of(find_chart(cluster, "traefik"))
+    version = re.search(r"traefik-(\d+)\.\d", str(spec.get("chart"))) or re.match(r"v?(\d+)\.", str(spec.get("version")))
+    if version is None:
+        return [OLD_ACCESS, NEW_ACCESS]
+    return [NEW_ACCESS if int(version[1]) >= RENAMED_ACCESS else OLD_ACCESS]
+
+
+def turns_on(values: Any, ways: list[tuple[str, ...]]) -> bool:
+    """Whether values of Traefik's chart turn the access log on, by one of these values or as an argument."""
     if not isinstance(values, dict):
         return False
-    logs = values.get("logs")
-    access = logs.get("access") if isinstance(logs, dict) else None
     words = [word for name in ("additionalArguments", "globalArguments", "env") for word in words_of(values.get(name))]
-    return (isinstance(access, dict) and access.get("enabled") is True) or any("accesslog" in word for word in words)
+    return any(value_at(values, way) is True for way in ways) or any("accesslog" in word for word in words)
+
+
+def value_at(values: Any, way: tuple[str, ...]) -> Any:
+    """What stands where these names lead; None if they lead nowhere."""
+    for name in way:
+        values = values.get(name) if isinstance(values, dict) else None
+    return values
 
 
 def words_of(value: Any) -> list[str]:
@@ -637,6 +665,17 @@ def configured_without(nodes: Any) -> set[str]:
     return {name.strip() for value in (told if isinstance(told, list) else [told]) for name in str(value).split(",")}
 
 
+@fact("flags", on="server")
+def disabled_by_unit(host: Any) -> list[str]:
+    """What the unit's command line leaves out; nothing else of it: tokens stand there, too."""
+    return sorted(disabled(host.run("/usr/bin/systemctl show k3s --property=ExecStart --value").stdout.split()))
+
+
+def stays_out(nodes: Any, name: str) -> bool:
+    """Whether K3s is configured, by file or by flag, to leave a component out at its next start."""
+    return name in configured_without(nodes) or name in nodes["server"].fact("flags")
+
+
 def has_just_read(nodes: Any) -> bool:
     """Whether K3s has started a moment ago, with its configuration as it is now."""
     server = nodes["server"]
@@ -647,7 +686,7 @@ def has_just_read(nodes: Any) -> bool:
 
 def is_skipped(nodes: Any, component: str) -> bool:
     """Whether each of a component's files is kept from being applied, by a file beside it."""
-    own = {base(path) for path in manifests(nodes) if path.startswith(f"{component}/") and is_manifest(path)}
+    own = {base(path) for path in manifests(nodes) if path.startswith((f"{component}/", f"{component}.")) and is_manifest(path)}
     return bool(own) and own <= skipped(nodes)
 
 
@@ -657,13 +696,23 @@ def metrics(cluster: Any, nodes: Any) -> None:
         nodes["server"].settling("K3s has just started, and may not have taken away yet what is disabled")
     told, look = running_without(cluster), "sudo cat /etc/rancher/k3s/config.yaml"
     for name in DISABLED:
-        if name not in told and not is_skipped(nodes, name):
+        if is_skipped(nodes, name):
+            continue
+        if name not in told:
             fail(
                 f"K3s was started with {name}",
                 expected=f"{name} among what is disabled",
                 actual=", ".join(sorted(told)) or "nothing is disabled",
                 path=f"Node server: metadata.annotations[{NODE_ARGS}]",
                 about=cluster.list("Node"),
+                next=look,
+            )
+        if not stays_out(nodes, name):
+            fail(
+                f"K3s is not configured to leave {name} out at its next start",
+                expected=f"{name} among what is disabled",
+                actual=", ".join(sorted({*configured_without(nodes), *nodes["server"].fact("flags")} - {""})) or "nothing is disabled",
+                path="/etc/rancher/k3s/config.yaml",
                 next=look,
             )
     left = [cluster.find("Deployment", "metrics-server", namespace=SYSTEM), cluster.find("APIService", "v1beta1.metrics.k8s.io")]
@@ -679,8 +728,9 @@ def metrics(cluster: Any, nodes: Any) -> None:
 
 @diagnose("07.metrics", "list-replaced")
 def list_replaced(cluster: Any, nodes: Any) -> str | None:
-    told = running_without(cluster) if "metrics-server" in running_without(cluster) else configured_without(nodes)
-    if "metrics-server" not in told or "local-storage" in told or configured_without(nodes).issuperset(DISABLED):
+    told, configured = running_without(cluster), configured_without(nodes)
+    told = {name for name in told if stays_out(nodes, name)} if "metrics-server" in told else configured
+    if "metrics-server" not in told or "local-storage" in told or configured.issuperset(DISABLED):
         return None
     return "metrics-server is disabled, and local-storage is not any more: a key that is there twice counts once, with its last value."
 
@@ -708,8 +758,9 @@ def skip_file(cluster: Any, nodes: Any) -> str | None:
 
 
 @diagnose("07.metrics", "comes-back")
-def comes_back(cluster: Any) -> str | None:
-    if cluster.find("Deployment", "metrics-server", namespace=SYSTEM):
+def comes_back(cluster: Any, nodes: Any) -> str | None:
+    stays_away = "metrics-server" in running_without(cluster) and stays_out(nodes, "metrics-server")
+    if stays_away or cluster.find("Deployment", "metrics-server", namespace=SYSTEM):
         return None
     return "metrics-server is gone for now. K3s lays its files out anew at each start, and with them it comes back."
 

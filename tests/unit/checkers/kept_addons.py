@@ -195,14 +195,15 @@ def no_config(*, logged: bool = False) -> Change:
     return both(access(logged=logged), gone("HelmChartConfig", "traefik"))
 
 
-def started_with(*arguments: str, configured: list[str] | None = None) -> Change:
-    """K3s was started with these arguments; `configured`: what its configuration disables, if that is something else."""
+def started_with(*arguments: str, configured: list[str] | None = None, flags: tuple[str, ...] = ()) -> Change:
+    """K3s was started with these arguments; `configured`: what its configuration disables, if that is something else; `flags`: what its unit does."""
 
     def change(lab: Addons) -> None:
         node = lab.find("Node", "server")
         node["metadata"]["annotations"]["k3s.io/node-args"] = json.dumps(["server", *arguments])
         if configured is not None:
             lab.document["nodes"]["server"]["k3s"]["config"]["disable"] = configured
+        lab.document["nodes"]["server"]["facts"]["flags"] = flags
 
     return change
 

@@ -92,7 +92,7 @@ RIGHT: list[Variant] = [
     one("", "traefik: from a Secret", access(logged=True, valuesSecrets=[{"name": "traefik", "keys": ["values.yaml"]}])),
     one("", "traefik: Traefik asked for by an AddOn of one's own", both(no_config(logged=True), own_traefik, lambda lab: lab.files.pop(f"{MANIFESTS}traefik.yaml"))),
     one("", "traefik: from an AddOn of one's own that is applied last", both(no_config(logged=True), own_traefik, lambda lab: lab.files.update({f"{MANIFESTS}zz/my-traefik.yaml": 1.0}))),
-    *[one("", f"started with {words}", started_with(*words, configured=[])) for words in (
+    *[one("", f"started with {words}", started_with(*words, configured=[], flags=("metrics-server", "local-storage"))) for words in (
         ("--disable=metrics-server", "--disable=local-storage"), ("--disable", "metrics-server,local-storage"), ("--disable=metrics-server,local-storage", "--tls-san", "x"),
         ("--disable", "local-storage", "--disable", "metrics-server", "--disable", "servicelb"))],  # k3s-io/k3s#5765
     one("", "one line with commas", started_with("--disable", "metrics-server,local-storage", configured=["metrics-server, local-storage"])),

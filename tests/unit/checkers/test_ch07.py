@@ -40,6 +40,7 @@ class Lab:
         self.on.time = 2e9
         self.changed: dict[str, float] = {}  # when a file was changed, if that is not long ago
         self.on.config = {"disable": ["local-storage", "metrics-server"]}
+        self.on.facts["flags"] = []
         self.node_args("server", "--disable", "local-storage", "--disable", "metrics-server")
         self.on.find("Node", "server")["status"]["conditions"] = [{"type": "Ready", "status": "True"}]
         self.on.add({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}})
@@ -124,6 +125,12 @@ class Lab:
         found = self.on.verdicts()[task]
         return found.verdict.value, found.diagnosis
 
+    def told(self, task: str) -> str:
+        """What a learner reads of a task that is not done."""
+        self.says(task)
+        found = self.on.verdicts()[task]
+        return "\n".join([found.message, found.expected, found.actual, *found.why])
+
 
 @pytest.fixture
 def lab() -> Lab:
@@ -195,6 +202,21 @@ def traefik_by_object(lab: Lab) -> None:
     lab.config["spec"] = {"values": {"logs": {"access": {"enabled": True, "format": "json"}}}}
 
 
+def traefik_of_chart_41(lab: Lab) -> None:
+    """https://github.com/traefik/traefik-helm-chart/pull/1887"""
+    lab.traefik_chart["spec"]["chart"] = "https://%{KUBERNETES_API}%/static/charts/traefik-41.0.201+up41.0.2.tgz"
+    lab.config["spec"]["valuesContent"] = "accessLog: {enabled: true}"
+
+
+def traefik_of_a_repository(lab: Lab) -> None:
+    traefik_of_chart_41(lab)
+    lab.traefik_chart["spec"] |= {"chart": "traefik", "repo": "https://traefik.github.io/charts", "version": "41.2.0"}
+
+
+def traefik_of_unknown_version(lab: Lab) -> None:
+    lab.traefik_chart["spec"] |= {"chart": "traefik", "repo": "https://traefik.github.io/charts"}
+
+
 def traefik_of_ones_own(lab: Lab) -> None:
     lab.remove(lab.config)
     lab.files.remove(f"{MANIFESTS}traefik.yaml")
@@ -217,6 +239,19 @@ def disabled_with_commas(lab: Lab) -> None:
 def disabled_by_flag(lab: Lab) -> None:
     lab.on.config = {}
     lab.node_args("server", "--disable=metrics-server", "--disable=local-storage")
+    lab.on.facts["flags"] = ["local-storage", "metrics-server"]
+
+
+def one_disabled_by_flag(lab: Lab) -> None:
+    """The installer once more, with INSTALL_K3S_EXEC."""
+    lab.on.config = {"disable": ["local-storage"]}
+    lab.on.facts["flags"] = ["metrics-server"]
+
+
+def local_storage_by_a_skip_file(lab: Lab) -> None:
+    lab.on.config = {"disable": ["metrics-server"]}
+    lab.node_args("server", "--disable", "metrics-server")
+    lab.files += [f"{MANIFESTS}local-storage.yaml", f"{MANIFESTS}local-storage.yaml.skip"]
 
 
 def more_disabled(lab: Lab) -> None:
@@ -236,7 +271,9 @@ def till_skip_left(lab: Lab) -> None:
     [
         in_a_folder, as_json, another_file_beside_it, chart_in_another_namespace, chart_content, own_repository, values_by_set,
         values_as_object, values_in_a_config, values_in_a_secret, traefik_by_argument, traefik_by_environment, traefik_by_object,
-        traefik_of_ones_own, traefik_with_a_skip_file, disabled_with_commas, disabled_by_flag, more_disabled, till_addon_left, till_skip_left,
+        traefik_of_chart_41, traefik_of_a_repository, traefik_of_unknown_version,
+        traefik_of_ones_own, traefik_with_a_skip_file, disabled_with_commas, disabled_by_flag,
+        one_disabled_by_flag, local_storage_by_a_skip_file, more_disabled, till_addon_left, till_skip_left,
     ],
 )  # fmt: skip
 def test_other_ways_are_right_too(lab: Lab, way: Callable[[Lab], None]) -> None:
@@ -492,6 +529,22 @@ def config_says_no(lab: Lab) -> None:
     lab.helm_config("traefik", valuesContent="logs: {access: {enabled: false}}")
 
 
+def value_of_an_older_chart(lab: Lab) -> None:
+    """And the Deployment edited, so that it logs."""
+    traefik_of_chart_41(lab)
+    lab.config["spec"]["valuesContent"] = "logs: {access: {enabled: true}}"
+
+
+def value_of_a_newer_chart(lab: Lab) -> None:
+    lab.traefik_chart["spec"]["chart"] = "https://%{KUBERNETES_API}%/static/charts/traefik-40.1.3+up40.1.0.tgz"
+    lab.config["spec"]["valuesContent"] = "accessLog: {enabled: true}"
+
+
+def config_in_the_packaged_file(lab: Lab) -> None:
+    """Added at the end of traefik.yaml: at the next start K3s writes that anew, and takes away what is not in it."""
+    lab.config["metadata"]["annotations"] = {OWNER: "traefik"}
+
+
 def traefik_gone(lab: Lab) -> None:
     lab.on.probe("07.access", {"status": 0, "error": "connection refused", "logged": False})
 
@@ -509,6 +562,16 @@ def list_replaced(lab: Lab) -> None:
 def deleted_by_hand(lab: Lab) -> None:
     lab.on.config = {"disable": ["local-storage"]}
     lab.node_args("server", "--disable", "local-storage")
+
+
+def node_says_so_by_hand(lab: Lab) -> None:
+    """kubectl annotate, with what the node says of its arguments elsewhere."""
+    lab.on.config = {"disable": ["local-storage"]}
+
+
+def taken_out_again(lab: Lab) -> None:
+    """K3s has started without it, and its configuration says something else by now."""
+    lab.on.config = {"disable": ["metrics-server"]}
 
 
 def skip_file(lab: Lab) -> None:
@@ -585,11 +648,16 @@ def till_with_skip(lab: Lab) -> None:
         (config_misnamed, "traefik", "config-name"),
         (config_refused, "traefik", "values-refused"),
         (config_says_no, "traefik", "not-turned-on"),
+        (value_of_an_older_chart, "traefik", "not-turned-on"),
+        (value_of_a_newer_chart, "traefik", "not-turned-on"),
+        (config_in_the_packaged_file, "traefik", "packaged-file"),
         (traefik_gone, "traefik", ""),
         (not_restarted, "metrics", "not-restarted"),
         (list_replaced, "metrics", "list-replaced"),
         (list_mended_and_not_read, "metrics", "not-restarted"),
         (deleted_by_hand, "metrics", "comes-back"),
+        (node_says_so_by_hand, "metrics", "comes-back"),
+        (taken_out_again, "metrics", "list-replaced"),
         (skip_file, "metrics", "skip-file"),
         (skip_file_and_deleted, "metrics", "comes-back"),
         (metrics_mistyped, "metrics", "mistyped"),
@@ -604,6 +672,34 @@ def test_wrong_answers_fail_and_are_named(lab: Lab, wrong: Callable[[Lab], None]
     wrong(lab)
     assert lab.says(task) == ("fail", diagnosis)
     assert lab.passed() >= ALL - {task, "values"}
+
+
+def test_what_turns_the_log_on_is_told_in_the_words_of_the_chart(lab: Lab) -> None:
+    value_of_an_older_chart(lab)
+    assert "The chart's own is accessLog.enabled." in lab.told("traefik")
+    lab.traefik_chart["spec"]["chart"] = "traefik-40.1.3+up40.1.0.tgz"
+    lab.config["spec"]["valuesContent"] = "accessLog: {enabled: true}"
+    assert "The chart's own is logs.access.enabled." in lab.told("traefik")
+
+
+def test_a_file_that_is_skipped_is_not_said_to_be_missing(lab: Lab) -> None:
+    skipped(lab)
+    assert "no such file" not in lab.told("addon")
+
+
+def test_values_of_the_chart_s_own_are_not_said_to_be_lost(lab: Lab) -> None:
+    """The learner changed values.yaml, and packed the chart anew."""
+    lab.chart["spec"].pop("valuesContent")
+    assert lab.says("values") == ("fail", "by-hand")
+    assert "values.yaml" in lab.told("values")
+
+
+def test_the_flags_of_the_unit_are_read(lab: Lab) -> None:
+    shown = (
+        "{ path=/usr/local/bin/k3s ; argv[]=/usr/local/bin/k3s server --disable metrics-server --disable=a,b ; ignore_errors=no ; pid=7 }\n"
+    )
+    fact = next(one.function for one in lab.on.checker.facts if one.mark.name == "flags")
+    assert fact(SimpleNamespace(run=lambda _: SimpleNamespace(stdout=shown))) == ["a", "b", "metrics-server"]
 
 
 def test_names_of_files_may_be_anything(lab: Lab) -> None:
