@@ -55,14 +55,28 @@ for name in sys.argv[2:]:
 CODES = {"0": "no address", "2": "SERVFAIL", "3": "NXDOMAIN", "5": "REFUSED"}
 NAMES_AT_MOST = 16
 STARTING_S = 20
-# The rules that turn something away by its port: as they are loaded, and as they will be after the next start of the machine.
+# Prints as JSON what DATABASE_KEY is in the processes of the pods that are named: an environment is what it was when the process started.
+READ_KEYS = """
+import glob, json, sys
+found = []
+for path in glob.glob("/proc/[0-9]*/environ"):
+    try:
+        with open(path, encoding="utf-8", errors="replace") as environ:
+            held = dict(entry.partition("=")[::2] for entry in environ.read().split("\\0"))
+    except OSError:
+        continue
+    if held.get("HOSTNAME") in sys.argv[1:] and "DATABASE_KEY" in held:
+        found.append(held["DATABASE_KEY"])
+print(json.dumps(found))
+"""
+# The rules that turn something away by its port or let it in: as they are loaded, and as they will be after the next start of the machine.
 RULES = f"""
-list() {{ nft --stateless list ruleset | grep -E 'dport.*(drop|reject)'; }}
+list() {{ nft --stateless list ruleset | grep -E 'dport.*(drop|reject|accept)'; }}
 list
 echo ---
 unshare --net sh -c 'systemctl is-enabled --quiet nftables && nft --file /etc/nftables.conf
 systemctl is-enabled --quiet house-firewall || exit
-nft --file {HOUSE_FILE} && nft --stateless list ruleset || grep -v "^[[:space:]]*#" {HOUSE_FILE}' 2>/dev/null | grep -E 'dport.*(drop|reject)'
+nft --file {HOUSE_FILE} && nft --stateless list ruleset || grep -v "^[[:space:]]*#" {HOUSE_FILE}' 2>/dev/null | grep -E 'dport.*(drop|reject|accept)'
 """
 
 Obj = dict[str, Any]
@@ -79,8 +93,10 @@ def firewall(host: Any) -> Obj:
 
 
 def turns_away(rules: list[str], port: int) -> bool:
-    """Whether one of these rules turns away what comes for a port."""
-    return any(re.search(rf"dport (\{{[^}}]*\b{port}\b[^}}]*\}}|{port}\b)", rule) for rule in rules)
+    """Whether the first of these rules that is about a port turns away what comes for it."""
+    without_comments = (re.sub(r'"[^"]*"', "", rule) for rule in rules)
+    about_it = (rule for rule in without_comments if re.search(rf"dport (\{{[^}}]*\b{port}\b[^}}]*\}}|{port}\b)", rule))
+    return re.search(r"\baccept\b", next(about_it, "accept")) is None
 
 
 def evening(nodes: Any) -> Obj:
@@ -486,8 +502,11 @@ def over_budget(cluster: Any, params: Any) -> str | None:
 
 
 @probe("16.account", effect="observe", deadline_s=8)
-def ask_account(lab: Any, params: Any) -> Obj:
-    return ask(lab, params, "account")
+def ask_account(lab: Any, cluster: Any, params: Any) -> Obj:
+    """The account's page, and whether a pod behind it was started with another password than the renewed one."""
+    pods = [pod["metadata"]["name"] for pod in pods_behind(cluster, "account", params)]
+    done = lab.run("server", ["/usr/bin/python3", "-I", "-c", READ_KEYS, *pods], timeout_s=3)
+    return {**ask(lab, params, "account"), "outdated": any(key != params.password for key in json.loads(done.text or "[]"))}
 
 
 def references(cluster: Any, params: Any) -> list[tuple[str, str]]:
@@ -534,6 +553,30 @@ def key(cluster: Any, nodes: Any, probes: Any, params: Any) -> None:
             about=cluster.find("Deployment", "account", namespace=params.namespace),
             next=f"kubectl describe deployment account --namespace={params.namespace}",
         )
+    if copies := copied_into(cluster, params):
+        fail(
+            f"The page opens, and the password is now also in Secret {copies[0]}, where the next renewal will miss it",
+            expected="the password in Secret account, and nowhere else",
+            actual=f"it is in {', '.join(copies)}, too",
+            next=f"kubectl get secrets --namespace={params.namespace}",
+        )
+    if probes["16.account"].get("outdated"):
+        fail(
+            "The page opens, and the database will not let it in: the pod goes on with what stood in the Secret when it was started",
+            expected="a pod that was started with the renewed password",
+            actual="one that was started with another value",
+            next=f"kubectl get pods --namespace={params.namespace}",
+        )
+
+
+def copied_into(cluster: Any, params: Any) -> list[str]:
+    """The other Secrets of the site that hold the renewed password, by their names."""
+    others = [one for one in cluster.list("Secret", namespace=params.namespace) if one["metadata"]["name"] != "account"]
+    return [
+        one["metadata"]["name"]
+        for one in others
+        if any(compare(params.password, value).equal for value in (one.get("data") or {}).values())
+    ]
 
 
 @diagnose("16.key", "in-the-deployment")
@@ -885,7 +928,7 @@ def wall(cluster: Any, nodes: Any, probes: Any, params: Any) -> None:
     only_if(HARMED, cluster, nodes, params)
     if saved and not loaded:
         fail(
-            "It can be reached until the machine is started again", expected=f"no rule about port {HTTPS}", actual=f"a rule about port {HTTPS}",
+            "It can be reached until the machine is started again", expected=f"no rule that turns away port {HTTPS}", actual=f"a rule about port {HTTPS}",
             path=HOUSE_FILE, next=f"sudo cat {HOUSE_FILE}",
         )  # fmt: skip
 
@@ -895,7 +938,7 @@ def comes_back(nodes: Any) -> str | None:
     rules = nodes["server"].fact("firewall")
     if turns_away(rules["loaded"], HTTPS) or not turns_away(rules["saved"], HTTPS):
         return None
-    return f"The rule is gone until the machine is started again: {HOUSE_FILE} has it, and house-firewall loads that."
+    return f"Port {HTTPS} is open until the machine is started again: {HOUSE_FILE} has the rule still, and house-firewall loads that."
 
 
 @diagnose("16.wall", "rule-remains")

@@ -176,9 +176,6 @@ RIGHT: dict[str, Change] = {
     "the pod asks for less": both(field("ResourceQuota/budget", "spec/hard", "{requests.memory: 8Mi}"), pods("orders", "containers/0/resources/requests", "{memory: 8Mi}")),
     "only the key that was asked for": secret(database_key="{password}"),
     "the reference follows the key": both(secret(databasekey="{password}"), pods("account", f"{DATABASE_KEY}/valueFrom/secretKeyRef/key", "databasekey")),
-    "a Secret of its own": both(
-        lambda site: site.add("v1", "Secret", "database", data={**site.find("Secret", "account")["data"]}),
-        pods("account", f"{DATABASE_KEY}/valueFrom/secretKeyRef", "{name: database, key: database-key}")),
     "the whole Secret": both(
         lambda site: site.holds(DATABASE_KEY=site.params.password),
         pods("account", f"{DATABASE_KEY}/valueFrom", GONE), pods("account", "containers/0/envFrom", "[{secretRef: {name: account}}]")),
@@ -202,6 +199,7 @@ RIGHT: dict[str, Change] = {
     "a headless Service beside them": added("v1", "Service", "peers", "{spec: {clusterIP: None, selector: {app: shop}}}"),
     "more rules": wall([TELNET, "tcp dport 8443 drop", "tcp dport 22 ct state new limit rate over 5/second drop"], [TELNET]),
     "telnet in a set": wall([IN_THE_SET], [IN_THE_SET]),
+    "https is let in by a rule before the other": wall([TELNET, "tcp dport 443 accept", HTTPS], [TELNET, "tcp dport { 80, 443 } accept", HTTPS]),
     "telnet is refused instead of dropped": wall(["tcp dport 23 reject"], ["tcp dport 23 reject"]),
     "a policy of one's own": added(*POLICY, "mine", "{spec: {podSelector: {}}}"),
     "the policy was made again": field("NetworkPolicy/keep-out", "metadata/uid", "another"),
@@ -235,6 +233,11 @@ WRONG: dict[str, tuple[str, str, Change]] = {
     "an underscore": ("key", "key-missing", down("account", secret(databasekey="{password}"), pods("account", f"{DATABASE_KEY}/valueFrom/secretKeyRef/key", "database_key"))),
     "no Secret any more": ("key", "key-missing", down("account", without("Secret/account"))),
     "a Secret of another name": ("key", "key-missing", down("account", pods("account", f"{DATABASE_KEY}/valueFrom/secretKeyRef/name", "accounts"))),
+    "a copy in a Secret of its own": ("key", "", both(
+        lambda site: site.add("v1", "Secret", "database", data={**site.find("Secret", "account")["data"]}),
+        pods("account", f"{DATABASE_KEY}/valueFrom/secretKeyRef", "{name: database, key: database-key}"))),
+    "a copy that is left, and not used": ("key", "", lambda site: site.add("v1", "Secret", "database", data={**site.find("Secret", "account")["data"]})),
+    "invented first, and the pod was not made anew": ("key", "", lambda site: site.on.probes["16.account"].result.update(outdated=True)),
     "an invented password": ("key", "other-password", secret(database_key="letmein", databasekey="{password}")),
     "the password and a newline": ("key", "other-password", secret(database_key="{password}\n", databasekey="{password}")),  # echo, without -n
     "the password in the Deployment": ("key", "in-the-deployment", pods("account", DATABASE_KEY, "{name: DATABASE_KEY, value: letmein}")),
@@ -273,6 +276,7 @@ WRONG: dict[str, tuple[str, str, Change]] = {
     "out of the file, and not loaded": ("wall", "rule-remains", wall([TELNET, HTTPS], [TELNET])),
     "the rule in a set": ("wall", "rule-remains", wall([TELNET, "tcp dport { 80, 443 } drop"], [TELNET])),
     "the rule refuses now": ("wall", "rule-remains", wall([TELNET, "tcp dport 443 reject"], [TELNET, "tcp dport 4443 drop"])),
+    "let in by a rule before the other, until the next start": ("wall", "comes-back", wall([TELNET, "tcp dport 443 accept", HTTPS], [TELNET, HTTPS])),
     "nobody behind the port": ("wall", "", lambda site: site.on.probe("16.secure", {"status": 0, "body": "", "error": "connection refused"})),
     "the clock was set by hand": ("clock", "", lambda site: site.on.facts.update(clock="NTP=no\nNTPSynchronized=no\n")),
     "not told the time yet": ("clock", "not-synchronised", lambda site: site.on.facts.update(clock="NTP=yes\nNTPSynchronized=no\n")),

@@ -133,7 +133,7 @@ class Site:
 
     def firewall(self, *, loaded: list[str], saved: list[str]) -> None:
         self.on.facts["firewall"] = {"loaded": loaded, "saved": saved}
-        shut = any(" 443 " in rule for rule in loaded)
+        shut = next((not rule.endswith("accept") for rule in loaded if " 443 " in rule), False)
         self.on.probe(
             "16.secure", {"status": 0, "body": "", "error": "no answer in time"} if shut else {"status": 404, "body": "", "error": ""}
         )

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -141,6 +145,10 @@ CHEATS: dict[str, tuple[str, Change]] = {
     "the firewall flushed": ("firewall-flushed", wall([], [TELNET])),
     "an empty firewall in the file": ("firewall-flushed", wall([TELNET], [])),
     "both rules deleted": ("firewall-flushed", wall([], [])),
+    "telnet is let in by a rule before the other": (
+        "firewall-flushed",
+        wall(["tcp dport 23 accept", TELNET], ["tcp dport 23 accept", TELNET]),
+    ),
     "telnet is let in": ("firewall-flushed", wall(["tcp dport 2323 drop"], ["tcp dport 2323 drop"])),
 }
 
@@ -192,6 +200,30 @@ def test_a_custom_file_of_a_secret_s_name_breaks_nothing(site: Site) -> None:
     custom({})(site)
     site.find("ConfigMap", "coredns-custom")["data"]["secret.override"] = hidden("hosts { }")
     assert site.passed() == ALL
+
+
+def test_what_a_pod_was_started_with_is_read_on_the_machine(site: Site) -> None:
+    """As the probe does it: of processes of the pods that are named, and of no others."""
+    script = ask_account_of(site).__globals__["READ_KEYS"]
+    own = {"HOSTNAME": "account-x7k2p", "DATABASE_KEY": "letmein"}
+    with subprocess.Popen(["/bin/cat"], env=own, stdin=subprocess.PIPE):
+        for pod, found in (("account-x7k2p", ["letmein"]), ("account-other", [])):
+            shown = subprocess.run([sys.executable, "-I", "-c", script, pod], capture_output=True, text=True, check=True, timeout=10).stdout
+            assert json.loads(shown) == found
+
+
+@pytest.mark.parametrize(("keys", "outdated"), [(["letmein"], True), ([], False), ([None], False), (["letmein", None], True)])
+def test_a_pod_that_was_started_with_another_password_is_known(site: Site, keys: list[str | None], outdated: bool) -> None:
+    values = [key or site.params.password for key in keys]
+    live = SimpleNamespace(
+        http=lambda *_, **__: {"status": 200, "body": "", "error": ""}, run=lambda *_, **__: SimpleNamespace(text=json.dumps(values))
+    )
+    none = SimpleNamespace(list=lambda *_, **__: [], find=lambda *_, **__: None)
+    assert ask_account_of(site)(live, none, site.params)["outdated"] is outdated
+
+
+def ask_account_of(site: Site) -> Callable[..., Any]:
+    return next(one.function for one in site.on.checker.probes if one.mark.name == "16.account")
 
 
 def test_a_zone_that_denies_one_old_name_is_not_why_nobody_answers(site: Site) -> None:
