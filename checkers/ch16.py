@@ -555,14 +555,14 @@ def key(cluster: Any, nodes: Any, probes: Any, params: Any) -> None:
         )
     if copies := copied_into(cluster, params):
         fail(
-            f"The page opens, and the password is now also in Secret {copies[0]}, where the next renewal will miss it",
+            "The page opens, and the password is written in more than one place",
             expected="the password in Secret account, and nowhere else",
             actual=f"it is in {', '.join(copies)}, too",
             next=f"kubectl get secrets --namespace={params.namespace}",
         )
     if probes["16.account"].get("outdated"):
         fail(
-            "The page opens, and the database will not let it in: the pod goes on with what stood in the Secret when it was started",
+            "The page opens, and the database will not let it in: its pod has another password than the Secret",
             expected="a pod that was started with the renewed password",
             actual="one that was started with another value",
             next=f"kubectl get pods --namespace={params.namespace}",
@@ -606,6 +606,21 @@ def other_password(cluster: Any, params: Any) -> str | None:
     values = [held(cluster, params, name).get(wanted) for name, wanted in references(cluster, params)]
     notes = [note for value in values if value and (note := compare(params.password, value).note)]
     return f"The container gets a value, and not the one that security has put into the Secret{f': {notes[0]}' if notes else ''}."
+
+
+@diagnose("16.key", "copied")
+def password_copied(cluster: Any, params: Any) -> str | None:
+    copies = copied_into(cluster, params)
+    if not copies or not uses_the_password(cluster, params):
+        return None
+    return f"Secret {copies[0]} holds the password, too. Security renews the one in Secret account, and knows of no other."
+
+
+@diagnose("16.key", "not-made-anew")
+def pod_not_made_anew(cluster: Any, probes: Any, params: Any) -> str | None:
+    if not probes["16.account"].get("outdated") or not uses_the_password(cluster, params):
+        return None
+    return "The Secret has the right value, and the pod was started before that. A container reads such a variable when it starts, and keeps it until it is made anew."
 
 
 # 16.door --------------------------------------------------------------------------------------------------------------------

@@ -233,11 +233,11 @@ WRONG: dict[str, tuple[str, str, Change]] = {
     "an underscore": ("key", "key-missing", down("account", secret(databasekey="{password}"), pods("account", f"{DATABASE_KEY}/valueFrom/secretKeyRef/key", "database_key"))),
     "no Secret any more": ("key", "key-missing", down("account", without("Secret/account"))),
     "a Secret of another name": ("key", "key-missing", down("account", pods("account", f"{DATABASE_KEY}/valueFrom/secretKeyRef/name", "accounts"))),
-    "a copy in a Secret of its own": ("key", "", both(
+    "a copy in a Secret of its own": ("key", "copied", both(
         lambda site: site.add("v1", "Secret", "database", data={**site.find("Secret", "account")["data"]}),
         pods("account", f"{DATABASE_KEY}/valueFrom/secretKeyRef", "{name: database, key: database-key}"))),
-    "a copy that is left, and not used": ("key", "", lambda site: site.add("v1", "Secret", "database", data={**site.find("Secret", "account")["data"]})),
-    "invented first, and the pod was not made anew": ("key", "", lambda site: site.on.probes["16.account"].result.update(outdated=True)),
+    "a copy that is left, and not used": ("key", "copied", lambda site: site.add("v1", "Secret", "database", data={**site.find("Secret", "account")["data"]})),
+    "invented first, and the pod was not made anew": ("key", "not-made-anew", lambda site: site.on.probes["16.account"].result.update(outdated=True)),
     "an invented password": ("key", "other-password", secret(database_key="letmein", databasekey="{password}")),
     "the password and a newline": ("key", "other-password", secret(database_key="{password}\n", databasekey="{password}")),  # echo, without -n
     "the password in the Deployment": ("key", "in-the-deployment", pods("account", DATABASE_KEY, "{name: DATABASE_KEY, value: letmein}")),
