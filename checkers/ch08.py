@@ -34,6 +34,21 @@ OTHER_KEYS = (
     "exec",
     "auth-provider",
 )
+KINDS_TO_CHANGE = (
+    "pods",
+    "secrets",
+    "configmaps",
+    "services",
+    "serviceaccounts",
+    "replicasets.apps",
+    "statefulsets.apps",
+    "daemonsets.apps",
+    "jobs.batch",
+    "cronjobs.batch",
+    "ingresses.networking.k8s.io",
+    "roles.rbac.authorization.k8s.io",
+    "rolebindings.rbac.authorization.k8s.io",
+)
 READY_MADE = ("cluster-admin", "admin", "edit")
 
 Obj = dict[str, Any]
@@ -54,9 +69,15 @@ def groups_of(namespace: str) -> list[str]:
 
 def is_person(subject: Obj, params: Any) -> bool:
     """Whether a binding's subject is the account itself."""
-    own = subject.get("kind") == "ServiceAccount" and subject.get("namespace") == params.namespace
-    as_user = subject.get("kind") == "User" and subject.get("name") == account_name(params.namespace, params.person)
-    return as_user or (own and subject.get("name") == params.person)
+    return account_of(subject) == (params.namespace, params.person)
+
+
+def account_of(subject: Obj) -> tuple[str, str]:
+    """Namespace and name of the ServiceAccount that a subject is, also as a user; ("", "") of another one."""
+    if subject.get("kind") == "ServiceAccount":
+        return subject.get("namespace", ""), subject.get("name", "")
+    full = re.fullmatch(r"system:serviceaccount:([^:]+):([^:]+)", subject.get("name", "")) if subject.get("kind") == "User" else None
+    return (full[1], full[2]) if full else ("", "")
 
 
 def reaches(binding: Obj, params: Any) -> bool:
@@ -145,11 +166,12 @@ def questions(params: Any) -> dict[str, dict[str, Obj]]:
     ]
     secrets = ["get secrets", "list secrets", "watch secrets"]
     others = ["patch deployments.apps", "update deployments.apps", "patch deployments.apps/scale", "update deployments.apps/scale"]
-    changes = ["create pods", "delete pods", "patch pods", "update pods", "create pods/exec", "create deployments.apps", "delete deployments.apps",
-               "create secrets", "patch secrets", "update secrets", "delete secrets", "patch configmaps", "update configmaps", "patch services",
-               "delete services", "patch replicasets.apps", "update replicasets.apps", "delete replicasets.apps", "patch statefulsets.apps",
-               "create rolebindings.rbac.authorization.k8s.io"]  # fmt: skip
-    elsewhere = [(text, namespace) for namespace in ELSEWHERE for text in ("list pods", "get secrets", "get configmaps")]
+    changes = [*(f"{verb} {kind}" for kind in KINDS_TO_CHANGE for verb in ("create", "patch", "update", "delete")), "create deployments.apps",
+               "delete deployments.apps", "deletecollection pods", "deletecollection deployments.apps", "deletecollection secrets",
+               "create pods/exec", "impersonate serviceaccounts"]  # fmt: skip
+    elsewhere = [
+        (text, namespace) for namespace in ELSEWHERE for text in ("list pods", "list deployments.apps", "get secrets", "get configmaps")
+    ]
     return {
         "look": dict(question(text, here) for text in looks),
         "restart": dict([question("get deployments.apps", here, SHOP), question("patch deployments.apps", here, SHOP)]),
@@ -166,7 +188,7 @@ def questions(params: Any) -> dict[str, dict[str, Obj]]:
     }
 
 
-@probe("08.may", effect="observe", deadline_s=8)
+@probe("08.may", effect="observe", deadline_s=15)
 def ask_what_it_may(lab: Any, params: Any) -> Obj:
     """What the API server answers to each question: whether, and by which binding."""
     person, till = (account_name(params.namespace, name) for name in (params.person, TILL))
@@ -270,8 +292,8 @@ def look(cluster: Any, probes: Any, params: Any) -> None:
 def subject_of_other_namespace(cluster: Any, params: Any, failure: Any) -> str | None:
     for binding in helpful_bindings(cluster, params, failure):
         for subject in binding.get("subjects") or []:
-            namespace = subject.get("namespace", "")
-            if subject.get("kind") == "ServiceAccount" and subject.get("name") == params.person and namespace != params.namespace:
+            namespace, name = account_of(subject)
+            if name == params.person and namespace != params.namespace:
                 return f"{title(binding)} is for ServiceAccount {params.person} of namespace {namespace}. The account is in {params.namespace}."
     return None
 

@@ -109,6 +109,17 @@ WRONG: list[Variant] = [
         "{apiGroups: [apps], resources: [replicasets], verbs: [get, patch]}",  # for kubectl rollout undo
         "{apiGroups: [''], resources: [serviceaccounts/token], resourceNames: [till], verbs: [create]}",
     ]),
+    *each("bounds", rule, values=[
+        "{apiGroups: [''], resources: [configmaps, services], verbs: [get, create]}",
+        "{apiGroups: [apps], resources: [statefulsets, daemonsets], verbs: [get, create]}",
+        "{apiGroups: [batch], resources: [jobs, cronjobs], verbs: [get, list, create]}",
+        "{apiGroups: [''], resources: [pods], verbs: [get, deletecollection]}",
+        "{apiGroups: [''], resources: [serviceaccounts], verbs: [get, create]}",
+        "{apiGroups: [''], resources: [serviceaccounts], verbs: [impersonate]}",
+        "{apiGroups: [networking.k8s.io], resources: [ingresses], verbs: [get, patch]}",
+        "{apiGroups: [rbac.authorization.k8s.io], resources: [roles], verbs: [get, update]}",
+        "{apiGroups: [rbac.authorization.k8s.io], resources: [rolebindings], verbs: [delete]}",
+    ]),
     one("bounds", "a first try in another namespace is still there", restart_in_default),
     one("bounds", "pods may be deleted, which restarts too", rule("{apiGroups: [''], resources: [pods], verbs: [delete]}")),
     one("bounds", "exec for looking", rule("{apiGroups: [''], resources: [pods/exec], verbs: [create]}")),

@@ -400,6 +400,10 @@ def user_of_this_name(lab: Lab) -> None:
     lab["RoleBinding/look"]["subjects"] = [{"kind": "User", "name": lab.params.person}]
 
 
+def user_of_other_namespace(lab: Lab) -> None:
+    lab["RoleBinding/look"]["subjects"] = [{"kind": "User", "name": f"system:serviceaccount:default:{lab.params.person}"}]
+
+
 def group_of_this_name(lab: Lab) -> None:
     lab["RoleBinding/look"]["subjects"] = [{"kind": "Group", "name": lab.params.person}]
 
@@ -552,6 +556,7 @@ WRONG: list[tuple[Change, str, str]] = [
     (subject("look", namespace="default"), "look", "subject-namespace"),
     (subject("look", name="{person}s"), "look", ""),
     (user_of_this_name, "look", "subject-kind"),
+    (user_of_other_namespace, "look", "subject-namespace"),
     (group_of_this_name, "look", "subject-kind"),
     (no_subject, "look", "no-binding"),
     (role_misnamed, "look", "role-missing"),
