@@ -225,6 +225,12 @@ def traefik_of_ones_own(lab: Lab) -> None:
     lab.traefik_chart["spec"]["valuesContent"] = "logs: {access: {enabled: true}}"
 
 
+def traefik_by_set(lab: Lab) -> None:
+    """kubectl patch helmchart: K3s merges its file into what is there, and that has no such entry."""
+    lab.remove(lab.config)
+    lab.traefik_chart["spec"]["set"] = {"global.systemDefaultRegistry": "", "logs.access.enabled": "true"}
+
+
 def traefik_with_a_skip_file(lab: Lab) -> None:
     """kubectl edit, and K3s is told to leave its own file alone."""
     packaged_file(lab)
@@ -272,7 +278,7 @@ def till_skip_left(lab: Lab) -> None:
         in_a_folder, as_json, another_file_beside_it, chart_in_another_namespace, chart_content, own_repository, values_by_set,
         values_as_object, values_in_a_config, values_in_a_secret, traefik_by_argument, traefik_by_environment, traefik_by_object,
         traefik_of_chart_41, traefik_of_a_repository, traefik_of_unknown_version,
-        traefik_of_ones_own, traefik_with_a_skip_file, disabled_with_commas, disabled_by_flag,
+        traefik_of_ones_own, traefik_by_set, traefik_with_a_skip_file, disabled_with_commas, disabled_by_flag,
         one_disabled_by_flag, local_storage_by_a_skip_file, more_disabled, till_addon_left, till_skip_left,
     ],
 )  # fmt: skip
@@ -479,6 +485,11 @@ def packaged_file(lab: Lab) -> None:
     lab.traefik_chart["spec"]["valuesContent"] = "logs: {access: {enabled: true}}"
 
 
+def set_in_the_packaged_file(lab: Lab) -> None:
+    traefik_by_set(lab)
+    lab.changed[f"{MANIFESTS}traefik.yaml"] = lab.on.time - 300
+
+
 def copied_packaged_file(lab: Lab) -> None:
     """K3s's own file, which is applied after it at the next start, is still there."""
     traefik_of_ones_own(lab)
@@ -642,6 +653,7 @@ def till_with_skip(lab: Lab) -> None:
         (other_greeting, "values", ""),
         (no_log, "traefik", ""),
         (packaged_file, "traefik", "packaged-file"),
+        (set_in_the_packaged_file, "traefik", "packaged-file"),
         (deployment_edited, "traefik", "by-hand"),
         (copied_packaged_file, "traefik", "packaged-file"),
         (config_elsewhere, "traefik", "config-namespace"),
