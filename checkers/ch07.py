@@ -547,9 +547,9 @@ def chart_lasts(cluster: Any, nodes: Any) -> bool:
         return False
     if not packaged or max([*applied_as(nodes, annotation(chart, OWNER)), *packaged]) not in packaged:
         return True
-    # K3s merges its file into what is there: an entry that the file does not have stays. The file is as K3s wrote it at its start?
-    since, server = nodes["server"].unit("k3s").since or 0.0, nodes["server"]
-    as_written = all(server.fact("files")[MANIFESTS + path] < since + STARTING_S for path in packaged)
+    # K3s merges its file into what is there: an entry stays that the file, as K3s has written it at its start, does not have.
+    written_until = (nodes["server"].unit("k3s").since or 0.0) + STARTING_S
+    as_written = all(nodes["server"].fact("files")[MANIFESTS + path] < written_until for path in packaged)
     return as_written and ACCESS_WORD in spec_text(chart, but="valuesContent")
 
 
@@ -614,7 +614,7 @@ def ways_to_turn_on(cluster: Any) -> list[tuple[str, ...]]:
     """The value of Traefik's chart that turns the access log on; of a chart whose version nobody says, it may be either."""
     # https://github.com/traefik/traefik-helm-chart/pull/1887
     spec = spec_of(find_chart(cluster, "traefik"))
-    version = re.search(r"traefik-(\d+)\.\d", str(spec.get("chart"))) or re.match(r"v?(\d+)\.", str(spec.get("version")))
+    version = re.search(r"traefik-(\d{1,4})\.\d", str(spec.get("chart"))) or re.match(r"v?(\d{1,4})\.", str(spec.get("version")))
     if version is None:
         return [OLD_ACCESS, NEW_ACCESS]
     return [NEW_ACCESS if int(version[1]) >= RENAMED_ACCESS else OLD_ACCESS]
@@ -738,7 +738,7 @@ def list_replaced(cluster: Any, nodes: Any) -> str | None:
     told = {name for name in told if stays_out(nodes, name)} if "metrics-server" in told else configured
     if "metrics-server" not in told or "local-storage" in told or configured.issuperset(DISABLED):
         return None
-    return "metrics-server is disabled, and local-storage is not any more: a key that is there twice counts once, with its last value."
+    return "metrics-server is disabled, and local-storage is not any more: the list has to name both. Of a key that is there twice only the last value counts."
 
 
 @diagnose("07.metrics", "not-restarted")
