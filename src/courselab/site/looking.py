@@ -119,7 +119,8 @@ class Looking:
                 del self._watches[chapter]
         for chapter, row in list(wanted.items())[:MOST_WATCHES]:
             if chapter not in self._watches:
-                self._watches[chapter] = _Watch(self._labs, self._hub, row)
+                self._watches[chapter] = watch = _Watch(self._labs, self._hub, row)
+                watch.start()  # not before it can be found: whoever has seen a verdict may ask for a check
 
     def _end_watches(self, keep: set[str]) -> None:
         for chapter in set(self._watches) - keep:
@@ -139,7 +140,9 @@ class _Watch:
         self._chapter = row.chapter
         self._stopped = threading.Event()
         self._watching: Watching | None = None
-        threading.Thread(target=self._run, daemon=True, name=f"watch-{row.chapter}").start()
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, daemon=True, name=f"watch-{self._chapter}").start()
 
     def stop(self) -> None:
         self._stopped.set()

@@ -282,6 +282,24 @@ def test_a_lab_that_was_stopped_elsewhere_leaves_no_verdicts_behind(labs: FakeLa
     assert "verdicts/03" not in hub.since(0)[1]
 
 
+def test_whoever_sees_a_verdict_can_ask_for_a_check(labs: FakeLabs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The watch's thread may be far ahead of the one that starts it."""
+    start = threading.Thread.start
+
+    def far_ahead(thread: threading.Thread) -> None:
+        start(thread)
+        thread.join(0.2)
+
+    monkeypatch.setattr(threading.Thread, "start", far_ahead)
+    hub = Hub()
+    looking = Looking(labs, hub, Jobs(labs, hub))
+    watched: list[list[str]] = []
+    monkeypatch.setattr(labs, "watch", lambda _: watched.append(looking.watched) or labs)
+    looking._look()  # pyright: ignore[reportPrivateUsage]
+    looking._end_watches(set())  # pyright: ignore[reportPrivateUsage]
+    assert watched == [["03"]]
+
+
 def test_a_provider_that_does_not_answer_is_not_asked_again_meanwhile(labs: FakeLabs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looking_module, "MACHINES_EVERY_S", 0.0)
     hub = Hub()
