@@ -210,10 +210,15 @@ def test_a_lab_runs_on_when_a_dear_snapshot_of_it_fails(context: Context, lab: L
     assert names(context) == []
 
 
-def test_where_snapshots_are_dear_none_from_before_a_solution_is_taken_after_it(context: Context, lab: Lab) -> None:
+def test_where_snapshots_are_dear_none_from_before_a_solution_is_taken_after_it(
+    context: Context, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     provider_of(context).cheap = False
     start(context, lab)
+    said: list[str] = []
+    monkeypatch.setattr(context.progress, "say", said.append)
     assert snapshots.take_before_solution(context, lab, state_of(context), lab.tasks[0]) is None
+    assert "`lab snapshot --lab 02` before you type the solution" in said[0]
     stop(context, state_of(context), lab)
     assert names(context) == []
 
@@ -256,6 +261,17 @@ def test_what_was_tried_is_kept_before_giving_up(context: Context, lab: Lab) -> 
     write(context, b"solution")
     restore(context, lab, state_of(context), kept.find(context.store, "02", "before-solution"))
     assert read(context) == [b"tried", b"tried"]
+
+
+def test_what_was_tried_is_kept_once_however_often_the_solution_is_looked_at(context: Context, lab: Lab) -> None:
+    """Each further one would hold more of the solution, and push out what was kept before it."""
+    start(context, lab)
+    for _ in range(4):
+        snapshots.take_before_solution(context, lab, state_of(context), lab.tasks[0])
+    assert names(context) == ["before-solution"]
+    restore(context, lab, state_of(context), kept.find(context.store, "02", "before-solution"))
+    stop(context, state_of(context), lab)
+    assert snapshots.take_before_solution(context, lab, state_of(context), lab.tasks[0])  # another try
 
 
 def test_names(started: Context, lab: Lab) -> None:

@@ -84,10 +84,18 @@ def take_completed(context: Context, lab: Lab, state: LabState) -> Snapshot | No
 
 
 def take_before_solution(context: Context, lab: Lab, state: LabState, task: Task) -> Snapshot | None:
-    """Keep what a learner tried before they run our solution over it; not where that had to wait until after it."""
-    if state.phase is not Phase.READY or not context.provider.cheap_snapshots:
+    """Keep what a learner tried before they run our solution over it: once, not each time they look at it. Where snapshots are dear it is
+    theirs to say: one that had to wait for the next stop would hold the solution."""
+    newest, why = kept.newest(context.store, lab.chapter), f"before the solution of {task.id}"
+    if state.phase not in (Phase.READY, Phase.STOPPED) or (newest and newest.why == why):
         return None
-    return take_by_itself(context, lab, state, name=BEFORE_SOLUTION, why=f"before the solution of {task.id}")
+    if not context.provider.cheap_snapshots:
+        context.progress.say(
+            "What you tried is not kept by itself here: a running lab has to stop for that, for about a minute. "
+            f"To keep it, run `lab snapshot --lab {lab.chapter}` before you type the solution."
+        )
+        return None
+    return take_by_itself(context, lab, state, name=BEFORE_SOLUTION, why=why)
 
 
 def take_due(context: Context, lab: Lab, state: LabState) -> LabState:
