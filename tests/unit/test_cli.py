@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import subprocess
 import sys
@@ -138,6 +139,22 @@ def test_kubectl_takes_files_of_the_host(tmp_path: Path) -> None:
     assert split_files(["apply", "-f", "-"]) == (["apply", "-f", "-"], None)
     with pytest.raises(UsageError, match="cannot be read"):
         split_files(["apply", "-f", str(tmp_path / "gone.yaml")])
+
+
+@pytest.mark.parametrize(("platform", "terminal", "read"), [("linux", False, False), ("win32", True, False), ("win32", False, True)])
+def test_what_is_piped_into_kubectl_reaches_it(platform: str, terminal: bool, read: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows it has to be handed on: `multipass exec` would read the console."""
+    piped = io.TextIOWrapper(io.BytesIO(b"a: 1"))
+    monkeypatch.setattr(piped, "isatty", lambda: terminal)
+    monkeypatch.setattr("courselab.cli.kubectl.sys.platform", platform)
+    monkeypatch.setattr("courselab.cli.kubectl.sys.stdin", piped)
+    assert split_files(["apply", "-f", "-"]) == (["apply", "-f", "-"], b"a: 1" if read else None)
+
+
+def test_files_and_what_is_piped_go_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.yaml").write_text("a: 1")
+    monkeypatch.setattr("courselab.cli.kubectl.sys.stdin", io.TextIOWrapper(io.BytesIO(b"b: 2")))
+    assert split_files(["apply", "-f", str(tmp_path / "a.yaml"), "-f", "-"])[1] == b"a: 1\n---\nb: 2"
 
 
 @pytest.mark.parametrize("words", [["delete", "-f"], ["delete", "-f", ""], ["delete", "--filename="]])

@@ -83,7 +83,7 @@ def split_files(words: list[str]) -> tuple[list[str], bytes | None]:
         else:
             argv.append(word)
     files = [name for name in names if not name.startswith(("http://", "https://"))]
-    if not files or files == ["-"] or "" in files:  # kubectl itself says what is wrong with no name
+    if not files or (files == ["-"] and not _must_be_read_here()) or "" in files:  # kubectl itself says what is wrong with no name
         return words, None
     addresses = [word for name in names if name not in files for word in ("-f", name)]
     return [*argv, *addresses, "-f", "-", *after], b"\n---\n".join(part for name in files for part in _read(name))
@@ -99,11 +99,16 @@ def _verb(words: list[str]) -> str:
     return ""
 
 
+def _must_be_read_here() -> bool:
+    """Whether kubectl would not get our standard input: on Windows `multipass exec` reads the console, whatever it is given."""
+    return sys.platform == "win32" and not sys.stdin.isatty()
+
+
 def _read(name: str) -> list[bytes]:
     path = Path(name).expanduser()
     try:
         files = sorted(file for file in path.iterdir() if file.suffix in _MANIFESTS) if path.is_dir() else [path]
-        parts = [file.read_bytes() for file in files]
+        parts = [sys.stdin.buffer.read()] if name == "-" else [file.read_bytes() for file in files]
     except OSError as missing:
         raise UsageError(
             f"{name[:100]!r} cannot be read", why=missing.strerror or str(missing), fix="Give a file of this computer after -f."
