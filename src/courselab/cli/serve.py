@@ -6,11 +6,15 @@ import json
 import os
 import sys
 import webbrowser
+from typing import TYPE_CHECKING
 
 import click
 
 from courselab.cli.app import App, chapter_argument, debug_option, json_option
 from courselab.errors import LabError
+
+if TYPE_CHECKING:
+    from courselab.site.guard import Guard
 
 PORT = 7373
 
@@ -34,7 +38,7 @@ def command(chapter: str | None, port: int | None, no_open: bool, as_json: bool)
     """
     from courselab.cli.served_labs import ServedLabs
     from courselab.site.build import built_site
-    from courselab.site.guard import own_token
+    from courselab.site.guard import Guard, own_token
     from courselab.site.server import make_server
 
     app = App.here()
@@ -46,11 +50,11 @@ def command(chapter: str | None, port: int | None, no_open: bool, as_json: bool)
         server = make_server(wish, token, site, ServedLabs(app))
     except OSError as taken:
         if _is_ours(wish, token):
-            return _tell(f"http://127.0.0.1:{wish}/{page}?token={token}", wish, as_json=as_json, no_open=no_open, already=True)
+            return _tell(Guard(wish, token), page, as_json=as_json, no_open=no_open, already=True)
         if port is not None:
             raise LabError(f"Port {wish} cannot be used", why=str(taken), fix="Name another one with --port, or leave it out.") from taken
         server = make_server(0, token, site, ServedLabs(app))
-    _tell(f"http://127.0.0.1:{server.port}/{page}?token={token}", server.port, as_json=as_json, no_open=no_open, already=False)
+    _tell(Guard(server.port, token), page, as_json=as_json, no_open=no_open, already=False)
     try:
         server.serve_forever(poll_interval=0.5)
     except KeyboardInterrupt:
@@ -59,15 +63,17 @@ def command(chapter: str | None, port: int | None, no_open: bool, as_json: bool)
     return 0
 
 
-def _tell(url: str, port: int, *, as_json: bool, no_open: bool, already: bool) -> int:
+def _tell(guard: Guard, page: str, *, as_json: bool, no_open: bool, already: bool) -> int:
+    address = f"http://127.0.0.1:{guard.port}/{page}"
+    url = f"{address}?token={guard.token}"
     if as_json:
-        print(json.dumps({"schema": 1, "url": url, "port": port, "already": already}), flush=True)
+        print(json.dumps({"schema": 1, "url": url, "port": guard.port, "already": already}), flush=True)
     else:
         print(f"The course is {'already ' if already else ''}at {url}", flush=True)
         if not already:
             print("The address is for you alone. Ctrl-C ends it.", file=sys.stderr)
     if not no_open and _has_screen():
-        webbrowser.open(url)
+        webbrowser.open(f"{address}?code={guard.code()}")  # it stands in the browser's command line, which everybody can read
     return 0
 
 

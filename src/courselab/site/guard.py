@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import secrets
+import socket
+import sys
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from courselab.files import write_atomic
 
 TOKEN_BYTES = 24
 COOKIE_DAYS = 30
+OPENING_S = 120.0  # so long a browser may take to start
 HTTP_PORT = 80  # which browsers do not name
 
 # Everything a page may load comes from us; nothing inside of a page is a script; nobody may put a page into a frame.
@@ -48,6 +53,7 @@ class Guard:
 
     port: int
     token: str
+    opened: dict[str, object] = field(default_factory=dict[str, object])  # codes that were used
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -93,12 +99,49 @@ class Guard:
 
     def proof(self, question: str) -> str:
         """Shows whoever has the token that we have it, without telling it; the port in it is ours, so nobody can pass the answer off as theirs."""
-        return hmac.new(self.token.encode(), f"{self.port} {question}".encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+        return self._signature(f"{self.port} {question}")
+
+    def code(self) -> str:
+        """Gives permission once, and soon: for a browser's command line, which other users of this computer can read."""
+        until = f"{time.time() + OPENING_S:.0f}-{secrets.token_hex(8)}"
+        return f"{until}-{self._code_signature(until)}"
+
+    def opens(self, code: str) -> bool:
+        """Whether this is a code, in time, that was not used before. From here on it was."""
+        until, _, signature = code.rpartition("-")
+        if not hmac.compare_digest(signature.encode("utf-8", "replace"), self._code_signature(until).encode()):
+            return False
+        first = object()
+        return time.time() <= float(until.partition("-")[0]) and self.opened.setdefault(code, first) is first
+
+    def _code_signature(self, until: str) -> str:
+        return self._signature(f"code {self.port} {until}")  # no proof begins so: anybody may ask for proofs
+
+    def _signature(self, words: str) -> str:
+        return hmac.new(self.token.encode(), words.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
 
     def _token_of(self, headers: Mapping[str, str]) -> str:
         """By hand: SimpleCookie gives up at a cookie it does not like, and browsers send along those of every other port of this host."""
         cookies = (one.partition("=") for one in headers.get("Cookie", "").split(";"))
         return next((value.strip() for name, _, value in cookies if name.strip() == self.cookie), "")
+
+
+def is_own_program(
+    client: tuple[str, int], server: tuple[str, int], tables: tuple[Path, ...] = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+) -> bool:
+    """Whether the program at the client's end of a connection is this user's, or root's. Only Linux tells; elsewhere it counts as theirs."""
+    if sys.platform != "linux":
+        return True
+    ends = [_as_listed(client), _as_listed(server)]
+    for line in (line for table in tables if table.exists() for line in table.read_text().splitlines()[1:]):
+        _, near, far, *_, uid = line.split()[:8]
+        if [near[-13:], far[-13:]] == ends:  # in the table of IPv6 an address of IPv4 stands at the end of a longer one
+            return int(uid) in (0, os.getuid())
+    return False
+
+
+def _as_listed(end: tuple[str, int]) -> str:
+    return f"{int.from_bytes(socket.inet_aton(end[0]), sys.byteorder):08X}:{end[1]:04X}"
 
 
 def own_token(state: Path) -> str:

@@ -16,7 +16,7 @@ from typing import Any, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from courselab.errors import LabError, UsageError
-from courselab.site.guard import SAFE_HEADERS, Guard, Refused
+from courselab.site.guard import SAFE_HEADERS, Guard, Refused, is_own_program
 from courselab.site.hub import Hub
 from courselab.site.jobs import Jobs
 from courselab.site.labs import Labs
@@ -156,8 +156,14 @@ class Handler(BaseHTTPRequestHandler):
         if address.startswith("/api/"):
             self._get_api(address, query)
             return
-        if "token" in (asked := parse_qs(query)):
-            self._give_permission(address, asked["token"][0])
+        asked = parse_qs(query)
+        if "token" in asked:
+            words = "This is not the address that `lab serve` printed, or not all of it."
+            self._give_permission(address, words, allowed=self._served.guard.knows(asked["token"][0]))
+            return
+        if "code" in asked:
+            words = "This address was good once, and for two minutes. Open the one that `lab serve` printed."
+            self._give_permission(address, words, allowed=self._is_opened_by(asked["code"][0]))
             return
         page = self._served.pages.find(address)
         if page is not None:
@@ -169,14 +175,19 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._refuse(Refused(404, "There is nothing here."))
 
-    def _give_permission(self, address: str, token: str) -> None:
-        """The address that `lab serve` printed: the token goes into a cookie and out of the address bar."""
-        guard = self._served.guard
-        if not guard.knows(token):
-            self._refuse(Refused(403, "This is not the address that `lab serve` printed, or not all of it."))
+    def _is_opened_by(self, code: str) -> bool:
+        """Whether the browser was opened by us just now, or has permission already: of a reloaded page the code is used up."""
+        own = is_own_program(self.client_address, self.connection.getsockname())
+        return (own and self._served.guard.opens(code)) or self._served.guard.refuse_api(self._asked) is None
+
+    def _give_permission(self, address: str, otherwise: str, *, allowed: bool) -> None:
+        """The address that `lab serve` printed, or opened: what is in it goes into a cookie and out of the address bar."""
+        if not allowed:
+            self._refuse(Refused(403, otherwise))
             return
         known = self._served.pages.find(address) is not None
-        self._send(303, b"", {"Location": address if known else "/", "Set-Cookie": guard.set_cookie, "Cache-Control": "no-store"})
+        cookie = self._served.guard.set_cookie
+        self._send(303, b"", {"Location": address if known else "/", "Set-Cookie": cookie, "Cache-Control": "no-store"})
 
     def _get_api(self, address: str, query: str) -> None:
         if address == "/api/proof":  # asked by another `lab serve`, which must not show its token before it knows us

@@ -5,19 +5,21 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import sys
 import threading
 import time
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
-from courselab.cli.serve import _is_ours  # pyright: ignore[reportPrivateUsage]
+from courselab.cli.serve import _is_ours, _tell  # pyright: ignore[reportPrivateUsage]
 from courselab.errors import LabError
 from courselab.site import looking as looking_module
-from courselab.site.guard import Guard, own_token
+from courselab.site.guard import Guard, is_own_program, own_token
 from courselab.site.hub import Hub
 from courselab.site.jobs import Jobs
 from courselab.site.labs import LabRow
@@ -115,6 +117,65 @@ def test_the_printed_address_gives_permission_once_and_hides_the_token(browser: 
     assert "HttpOnly; SameSite=Strict" in headers["Set-Cookie"]
     assert browser.ask("GET", f"//evil.example/?token={TOKEN}", {})[1]["Location"] == "/"
     assert browser.ask("GET", "/?token=guess", {})[0] == 403
+
+
+def test_a_browser_is_opened_with_a_code_that_is_good_once(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Other users of this computer can read a browser's command line."""
+    opened: list[str] = []
+    monkeypatch.setattr("courselab.cli.serve.webbrowser.open", opened.append)
+    monkeypatch.setattr("courselab.cli.serve._has_screen", lambda: True)
+    _tell(Guard(browser.port, TOKEN), "chapters/03/", as_json=False, no_open=False, already=False)
+    assert f"/chapters/03/?token={TOKEN}" in capsys.readouterr().out
+    assert TOKEN not in opened[0]
+    address = opened[0].removeprefix(f"http://127.0.0.1:{browser.port}")
+    status, headers, _ = browser.ask("GET", address, {})
+    assert (status, headers["Location"]) == (303, "/chapters/03/")
+    permission = {"Cookie": headers["Set-Cookie"].partition(";")[0]}
+    assert browser.ask("GET", "/api/state", permission)[0] == 200
+    assert browser.ask("GET", address, {})[0] == 403
+    assert browser.ask("GET", address, permission)[0] == 303  # the page was loaded again
+
+
+@pytest.mark.parametrize("code", ["-", "guess", "9999999999-ab", "9999999999-ab-{proof}", "9999999999-ab-ü"])
+def test_a_code_cannot_be_made_up(browser: Browser, code: str) -> None:
+    """Anybody may ask for proofs: none of them is a code's signature."""
+    question = quote(f"code {browser.port} 9999999999-ab")
+    proof = json.loads(browser.ask("GET", f"/api/proof?of={question}", {})[2])["proof"]
+    assert browser.ask("GET", f"/?code={quote(code.format(proof=proof))}", {})[0] == 403
+
+
+def test_a_code_is_good_for_two_minutes_and_one_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = [Guard(7373, TOKEN).code() for _ in range(2)]
+    assert not Guard(7374, TOKEN).opens(codes[0])
+    assert Guard(7373, TOKEN).opens(codes[0])
+    later = time.time() + 125
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert not Guard(7373, TOKEN).opens(codes[1])
+
+
+def test_another_user_who_is_faster_than_the_browser_does_not_use_a_code_up(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = f"/?code={Guard(browser.port, TOKEN).code()}"
+    with monkeypatch.context() as patched:
+        patched.setattr("courselab.site.server.is_own_program", lambda *_: False)
+        assert browser.ask("GET", address, {})[0] == 403
+    assert browser.ask("GET", address, {})[0] == 303
+
+
+@pytest.mark.parametrize(("uid", "own"), [("1000", True), ("0", True), ("1001", False)])
+@pytest.mark.parametrize("mapped", ["", "0000000000000000FFFF0000"])
+def test_linux_tells_whose_a_connection_is(tmp_path: Path, uid: str, own: bool, mapped: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("courselab.site.guard.sys.platform", "linux")
+    monkeypatch.setattr("courselab.site.guard.os.getuid", lambda: 1000)
+    row = "{}: {}:{:04X} {}:{:04X} 01 00000000:00000000 00:00000000 00000000  {}        0 1066 1 0000 100 0 0 10 0\n"
+    near, far = (f"{mapped}{int.from_bytes(socket.inet_aton(address), sys.byteorder):08X}" for address in ("127.0.0.1", "127.0.0.2"))
+    table = tmp_path / "tcp"
+    table.write_text(
+        "  sl  local_address rem_address   st\n" + row.format(0, far, 4711, near, 7373, "1000") + row.format(1, near, 4711, near, 7373, uid)
+    )
+    assert is_own_program(("127.0.0.1", 4711), ("127.0.0.1", 7373), (tmp_path / "gone", table)) is own
+    assert not is_own_program(("127.0.0.1", 4712), ("127.0.0.1", 7373), (table,))
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1.evil.example:{port}", "", "[::1]:{port}"])
