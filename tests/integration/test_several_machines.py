@@ -79,7 +79,7 @@ def test_pods_leave_a_node_whose_agent_stopped_and_it_comes_back(cluster: Cluste
 def test_after_a_stop_all_is_as_it_was(cluster: Cluster) -> None:
     before = addresses(cluster)
     ranges = cluster.kubectl("get nodes -o jsonpath={.items[*].spec.podCIDR}")
-    stop(cluster.context, cluster.state)
+    stop(cluster.context, cluster.state, cluster.lab)
     cluster.state = wake(cluster.context, cluster.lab, cluster.context.store.load("90") or cluster.state)
     cluster.ready()
     assert addresses(cluster) == before

@@ -149,7 +149,7 @@ def test_whatever_a_full_disk_breaks_is_told_as_a_full_disk(
 
 
 def test_stop_and_start_keep_the_machines(context: Context, lab: Lab) -> None:
-    stop(context, start(context, lab))
+    stop(context, start(context, lab), lab)
     state = context.store.load("02")
     assert state is not None and state.phase is Phase.STOPPED
     with pytest.raises(Unreachable, match="Machine one of lab 02 is stopped"):
@@ -254,6 +254,22 @@ def test_starter_files_never_overwrite_the_learners(context: Context, lab: Lab) 
     assert starter.read_text() == "changed by the learner"
 
 
+def test_a_learners_file_may_be_where_a_starter_folder_would_be(context: Context, lab: Lab) -> None:
+    mine = context.paths.work / "02" / "deep"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    start(context, lab)
+    assert mine.read_text() == "mine"
+
+
+def test_a_work_folder_that_cannot_be_made_is_told(context: Context, lab: Lab) -> None:
+    """A course that a teacher put where only they may write, say."""
+    context.paths.work.write_text("no folder")
+    with pytest.raises(LabError, match="cannot be used") as told:
+        start(context, lab)
+    assert "LAB_HOME" in told.value.fix
+
+
 def test_two_commands_at_once_are_told_apart(context: Context, lab: Lab) -> None:
     with lab_lock(context.paths.state, "02", "reset"), pytest.raises(LabError, match="Lab 02 is busy") as told:
         start(context, lab)
@@ -328,12 +344,12 @@ def test_a_stop_goes_by_what_the_lab_is_when_its_turn_comes(context: Context, la
     """A password may be typed between reading the state and holding the lock; meanwhile another command changes the lab."""
     old = start(context, lab)
     context.store.save(replace(old, due="completed: all tasks passed", caught_up="key"))
-    stop(context, old)
+    stop(context, old, lab)
     now = context.store.load("02")
     assert now and (now.phase, now.caught_up) == (Phase.STOPPED, "key")
     delete(context, "02")
     with pytest.raises(LabError, match="is gone"):
-        stop(context, old)
+        stop(context, old, lab)
     assert context.store.chapters() == []
 
 
@@ -346,7 +362,7 @@ def grown(lab: Lab) -> Lab:
 
 def test_a_lab_of_a_chapter_that_got_another_machine_is_told_and_can_be_reset(context: Context, lab: Lab) -> None:
     state = start(context, lab)
-    stop(context, state)
+    stop(context, state, lab)
     lab = grown(lab)
     with pytest.raises(LabError, match="before its chapter was changed") as told:
         start(context, lab)
@@ -364,7 +380,7 @@ def test_a_lab_that_was_begun_before_its_chapter_got_another_machine_is_finished
 
 
 def test_a_work_folder_that_was_removed_is_made_again_before_a_machine_needs_it(context: Context, lab: Lab) -> None:
-    stop(context, start(context, lab))
+    stop(context, start(context, lab), lab)
     shutil.rmtree(context.paths.work / "02")
     start(context, lab)
     assert (context.paths.work / "02").is_dir()

@@ -192,7 +192,7 @@ def test_noting_a_snapshot_for_later_takes_nothing_back(context: Context, lab: L
     """A check takes a while, and its lab may be stopped or deleted meanwhile."""
     provider_of(context).cheap = False
     old = start(context, lab)
-    stop(context, old)
+    stop(context, old, lab)
     snapshots.take_by_itself(context, lab, old, name="completed", why="all tasks passed")
     assert state_of(context).phase is Phase.STOPPED
     delete(context, "02")

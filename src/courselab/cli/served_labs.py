@@ -89,7 +89,7 @@ class ServedLabs:
             if state is None:
                 raise UsageError(f"Lab {lab.chapter} is not started", why="There is no cluster of it.", fix=f"lab start {lab.chapter}")
             if verb == "stop":
-                stop(context, state)
+                stop(context, state, lab)
             else:
                 reset(context, lab, state)
 

@@ -19,8 +19,8 @@ from courselab.session.together import in_parallel
 _BUSY_WAIT_S = 10.0
 
 
-def stop(context: Context, state: LabState, lab: Lab | None = None) -> None:
-    """Shut the lab's machines down; everything in them stays. With `lab`, a snapshot that was put off until now is taken."""
+def stop(context: Context, state: LabState, lab: Lab) -> None:
+    """Shut the lab's machines down; everything in them stays. A snapshot that was put off until now is taken."""
     with lab_lock(context.paths.state, state.chapter, "stop"):
         state = current(context, state)
         running = [m for m in machines_of(context, state).values() if m and m.state is not MachineState.STOPPED]
@@ -29,7 +29,7 @@ def stop(context: Context, state: LabState, lab: Lab | None = None) -> None:
         if state.phase is Phase.READY:
             state = state.to(Phase.STOPPED)
             context.store.save(state)
-        if lab and state.phase is Phase.STOPPED:
+        if state.phase is Phase.STOPPED:
             take_due(context, lab, state)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
 from courselab.course import Lab
+from courselab.errors import LabError
+from courselab.files import write_atomic
 from courselab.machines import Mount
 from courselab.paths import Paths
 
@@ -17,20 +18,23 @@ _ROOT_LEARNER_UID = 1000
 
 def prepare_work_folder(paths: Paths, lab: Lab) -> Mount:
     """Make work/NN if it is not there, add starter files that are missing, and say how machines see it."""
-    folder = paths.work / lab.chapter
-    folder.mkdir(parents=True, exist_ok=True)
     add_starter_files(paths, lab, lab)
-    return Mount(folder, IN_MACHINE, writable=True)
+    return Mount(paths.work / lab.chapter, IN_MACHINE, writable=True)
 
 
 def add_starter_files(paths: Paths, of: Lab, to: Lab) -> None:
     """Add the starter files of a chapter, as far as they are missing, to the learner's folder of a lab: its own, or one that builds on it."""
     folder = paths.work / to.chapter
-    if of.starter_folder.is_dir():
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
         for source in sorted(of.starter_folder.rglob("*")):
             _add(source, folder / source.relative_to(of.starter_folder))
-    if _own_uid() == 0:
-        _give_to_student(folder)
+        if _own_uid() == 0:
+            _give_to_student(folder)
+    except OSError as failed:  # a course that somebody else put here, say
+        raise LabError(
+            f"Your folder {folder} cannot be used", why=str(failed), fix="Make it your own, or set LAB_HOME to a folder of yours."
+        ) from failed
 
 
 def learner_uid() -> int:
@@ -44,10 +48,12 @@ def _own_uid() -> int:
 
 
 def _add(source: Path, target: Path) -> None:
+    if target.exists() or target.is_symlink() or not target.parent.is_dir():
+        return  # the learner's own, or in the place of a file of theirs
     if source.is_dir():
-        target.mkdir(exist_ok=True)
-    elif not target.exists() and not target.is_symlink():
-        shutil.copyfile(source, target)
+        target.mkdir()
+    else:
+        write_atomic(target, source.read_bytes(), mode=0o644)
 
 
 def _give_to_student(folder: Path) -> None:
