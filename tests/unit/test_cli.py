@@ -100,6 +100,15 @@ def test_a_damaged_state_is_told_and_can_be_deleted(lab: Command, tmp_path: Path
     assert "lab delete 02" in done.stderr
 
 
+@pytest.mark.parametrize("verb", ["list", "progress"])
+def test_a_folder_that_cannot_be_used_is_no_bug(lab: Command, tmp_path: Path, verb: str) -> None:
+    (tmp_path / "file").write_text("")
+    done = lab(verb, LAB_HOME=str(tmp_path / "file"))
+    assert done.returncode == 4
+    assert "cannot be used" in done.stderr and "LAB_HOME" in done.stderr
+    assert "bug" not in done.stderr
+
+
 def test_control_characters_never_reach_the_terminal() -> None:
     assert clean("a\x1b[31mb\x07\nc\u202e") == "a\\x1b[31mb\\x07 c\\x202e"
 

@@ -215,6 +215,15 @@ def test_a_solution_is_shown_after_the_task_passed_or_to_who_gives_up(lab: Lab, 
     assert rows(state, "SELECT task, gave_up FROM solutions ORDER BY id") == [("02.deploy", 1), ("02.deploy", 0)]
 
 
+def test_a_solution_is_shown_also_where_the_machines_cannot_be_had(lab: Lab, state: Path) -> None:
+    file = state / "labs" / "02" / "lab.json"
+    file.write_text(file.read_text().replace('"local"', '"gone"'))
+    given = lab("solution", "deploy", "--give-up")
+    assert given.stdout.startswith("kubectl create deployment ")
+    assert "No snapshot was taken" in given.stderr
+    assert given.returncode == 0
+
+
 def test_hints_go_on_where_they_were(lab: Lab, state: Path) -> None:
     texts = [json.loads(lab("hint", "--json").stdout) for _ in range(4)]
     assert [one["hint"] for one in texts] == [1, 2, 3, 3]

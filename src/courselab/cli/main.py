@@ -90,6 +90,7 @@ def lab() -> None:
 
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+_NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}  # a folder of another user's, say
 
 
 def main() -> NoReturn:
@@ -132,6 +133,8 @@ def main() -> NoReturn:
         if isinstance(bug, OSError) and bug.errno in _NO_ROOM:
             why = f"{bug.filename or 'A file'} could not be written."
             show_error("The disk is full", why, "Free some space, then run the same command again; it goes on where it stopped.")
+        elif isinstance(bug, OSError) and bug.errno in _NOT_OURS and bug.filename:
+            show_error(f"{bug.filename} cannot be used", str(bug.strerror), "Make it your own, or set LAB_HOME to a folder of yours.")
         else:
             show_bug(bug, debug=debug, log=str(journal.path or ""))
         _leave(4)

@@ -15,6 +15,7 @@ from courselab.errors import LabError
 from courselab.session import snapshots
 from courselab.session.context import params_of
 from courselab.session.progress_record import ProgressRecord
+from courselab.session.store import LabState
 
 
 @click.command("solution", epilog="Example:  lab solution deploy     lab solution deploy --give-up")
@@ -40,7 +41,7 @@ def command(task: str, chapter: str | None, give_up: bool, as_json: bool) -> Non
             fix=f"`lab hint {wanted.name}` helps; --give-up shows it now.",
         )
     if not solved:
-        snapshots.take_before_solution(app.context_of(state), lab, state, wanted)
+        _keep_try(app, lab, state, wanted)
     shown = solution_text(lab, wanted, params)
     record.saw_solution(wanted.id, gave_up=not solved)
     if as_json:
@@ -49,6 +50,13 @@ def command(task: str, chapter: str | None, give_up: bool, as_json: bool) -> Non
     print(shown)
     if not solved:
         print(f"\n{wanted.id} counts as given up in `lab progress`; its points are still to be had.", file=sys.stderr)
+
+
+def _keep_try(app: App, lab: Lab, state: LabState, task: Task) -> None:
+    try:
+        snapshots.take_before_solution(app.context_of(state), lab, state, task)
+    except LabError as error:  # its machines cannot be had just now: the solution can be read all the same
+        app.progress.say(f"No snapshot was taken: {error.why or error.what}")
 
 
 def solution_text(lab: Lab, task: Task, params: Params) -> str:
