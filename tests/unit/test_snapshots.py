@@ -145,6 +145,18 @@ def test_what_a_killed_snapshot_left_is_not_in_the_way(started: Context, lab: La
     assert snapshots.take(started, lab, state_of(started)).name == "snapshot"
 
 
+def test_what_a_restore_that_was_cut_off_goes_back_to_cannot_be_removed(started: Context, lab: Lab) -> None:
+    """Without it neither `lab start` nor anything but a reset would help."""
+    one = snapshots.take(started, lab, state_of(started), name="one")
+    ready = state_of(started)
+    started.store.save(replace(ready, restoring="one").to(Phase.RESTORING))
+    with pytest.raises(UsageError, match="is needed"):
+        snapshots.remove(started, one)
+    start(started, lab)
+    snapshots.remove(started, one)
+    assert "one" not in names(started)
+
+
 def test_a_restore_that_was_cut_off_is_finished_by_start(started: Context, lab: Lab) -> None:
     one = snapshots.take(started, lab, state_of(started), name="one")
     write(started, b"late")

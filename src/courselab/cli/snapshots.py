@@ -11,8 +11,7 @@ from courselab.cli.app import App, chapter_argument, debug_option, json_option, 
 from courselab.cli.snapshot import to_json
 from courselab.session import kept
 from courselab.session.ages import age, size
-from courselab.session.lock import lab_lock
-from courselab.session.snapshots import drop, measured
+from courselab.session.snapshots import measured, remove
 
 
 @click.command("snapshots", epilog="Example:  lab snapshots     lab snapshots 02 --delete before-reset")
@@ -29,8 +28,7 @@ def command(chapter: str | None, unwanted: str | None, as_json: bool, yes: bool)
     if unwanted:
         one = kept.find(app.store, lab.chapter, unwanted)
         app.confirm(f"Snapshot {one.name} of lab {lab.chapter} will be gone. Go on?")
-        with lab_lock(app.paths.state, lab.chapter, "snapshots"):
-            drop(context, one)
+        remove(context, one)
         print(f"Snapshot {one.name} is removed.", file=sys.stderr)
         return
     found = measured(context, lab.chapter)

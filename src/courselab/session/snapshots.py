@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from courselab.course import Lab, Task
-from courselab.errors import LabError
+from courselab.errors import LabError, UsageError
 from courselab.machines import Machine, MachineState
 from courselab.session import kept
 from courselab.session.context import Context, current, machines_of
@@ -138,6 +138,16 @@ def remember(context: Context, state: LabState, *, name: str, why: str, automati
     )
     kept.remember(context.store, taken)
     return taken
+
+
+def remove(context: Context, snapshot: Snapshot) -> None:
+    """Remove a snapshot that a learner does not want. Raises UsageError while the lab is being put back to it: only with it can that be finished."""
+    with lab_lock(context.paths.state, snapshot.chapter, "snapshots"):
+        state = context.store.load(snapshot.chapter)
+        if state and state.phase is Phase.RESTORING and state.restoring == snapshot.name:
+            why = f"Putting lab {snapshot.chapter} back to it has begun and not ended."
+            raise UsageError(f"Snapshot {snapshot.name} is needed", why=why, fix=f"`lab start {snapshot.chapter}` finishes that first.")
+        drop(context, snapshot)
 
 
 def drop(context: Context, snapshot: Snapshot) -> None:

@@ -255,7 +255,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             wish = json.loads(self.rfile.read(int(length)))
             self._do(address.removeprefix("/api/"), wish)
-        except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        except (ValueError, OverflowError, RecursionError, KeyError, TypeError, AttributeError):
             self._send_json(400, {"what": "The page asked for something that cannot be", "why": "", "fix": "Load it again."})
         except UsageError as wrong:
             self._send_json(409, {"what": wrong.what, "why": wrong.why, "fix": wrong.fix})

@@ -259,6 +259,7 @@ def test_oversized_input_is_refused(browser: Browser, labs: FakeLabs) -> None:
     assert browser.ask("GET", "/", {"X": "y" * 70000})[0] == 431
     for body in ("", "[", "[" * 4000, "[]", "null", '{"verb": "start"}', '{"verb": "start", "lab": "../"}', '{"verb": "start", "lab": 3}'):
         assert browser.ask("POST", "/api/job", browser.changing, body)[0] == 400
+    assert browser.ask("POST", "/api/hint", browser.changing, '{"task": "03.route", "level": 1e999}')[0] == 400
     assert browser.post("/api/job", {"verb": "delete", "lab": "03"}) == 409
     assert browser.post("/api/hint", {"task": "99.x", "level": 1}) == 409
     assert labs.ran == []
