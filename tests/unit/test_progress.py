@@ -184,6 +184,25 @@ def test_many_at_once_lose_nothing(tmp_path: Path) -> None:
     assert len(rows(tmp_path, "SELECT 1 FROM verdicts")) == 1
 
 
+def test_a_damaged_record_is_set_aside_once_though_two_commands_find_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The slower one would put the new record over the damaged one, with which all progress may still be rescued."""
+    (tmp_path / "progress.db").write_bytes(b"damaged" * 1000)
+    connect, others = ProgressRecord._connect, [ProgressRecord(tmp_path)]  # pyright: ignore[reportPrivateUsage]
+
+    def after_another(self: ProgressRecord) -> sqlite3.Connection:
+        try:
+            return connect(self)
+        except sqlite3.DatabaseError:
+            if others:
+                others.pop().take_hint("02.deploy", 3)
+            raise
+
+    monkeypatch.setattr(ProgressRecord, "_connect", after_another)
+    assert ProgressRecord(tmp_path).take_hint("02.deploy", 3) == 2
+    (aside,) = tmp_path.glob("progress.db.damaged-*")
+    assert aside.read_bytes() == b"damaged" * 1000
+
+
 # The verbs --------------------------------------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from courselab.errors import LabError
+from courselab.session.lock import lab_lock
 from courselab.session.store import now
 
 SCHEMA = 2  # 1 had attempts and hints only; its files are read and grow on
@@ -196,10 +197,9 @@ class ProgressRecord:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             database = self._connect()
         except sqlite3.DatabaseError as broken:
-            if isinstance(broken, sqlite3.OperationalError) and not _is_damage(broken):
+            if not _is_damage(broken):
                 raise self._unusable(broken) from broken
-            self._set_aside(broken)
-            database = self._connect()
+            database = self._connect_anew()
         except OSError as unusable:
             raise self._unusable(unusable) from unusable
         with contextlib.closing(database):
@@ -246,6 +246,17 @@ class ProgressRecord:
             _fill_verdicts(database)
             database.execute(f"PRAGMA user_version = {SCHEMA}")
 
+    def _connect_anew(self) -> sqlite3.Connection:
+        """A new file in place of a damaged one, which is kept. Of several commands that find it damaged at once, one does it."""
+        with lab_lock(self._path.parent, self._path.name, "check", wait_s=_BUSY_S):
+            try:
+                return self._connect()
+            except sqlite3.DatabaseError as broken:
+                if not _is_damage(broken):
+                    raise self._unusable(broken) from broken
+                self._set_aside(broken)
+                return self._connect()
+
     def _set_aside(self, broken: sqlite3.Error) -> None:
         """Keep a file that is no database, or a damaged one, under another name."""
         aside = self._path.with_name(f"progress.db.damaged-{now().replace(':', '').partition('+')[0]}")
@@ -269,9 +280,11 @@ def _tell(sentence: str) -> None:
     print(f"lab: {sentence}", file=sys.stderr)
 
 
-def _is_damage(broken: sqlite3.OperationalError) -> bool:
-    """Whether it is a database of something else, not one that is busy, full or forbidden."""
-    return any(words in str(broken) for words in ("no such column", "no such table", "has no column", "no such function", "views may not"))
+def _is_damage(broken: sqlite3.DatabaseError) -> bool:
+    """Whether it is no database, or one of something else, not one that is busy, full or forbidden."""
+    return not isinstance(broken, sqlite3.OperationalError) or any(
+        words in str(broken) for words in ("no such column", "no such table", "has no column", "no such function", "views may not")
+    )
 
 
 def _fill_verdicts(database: sqlite3.Connection) -> None:
