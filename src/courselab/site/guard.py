@@ -129,7 +129,8 @@ class Guard:
 def is_own_program(
     client: tuple[str, int], server: tuple[str, int], tables: tuple[Path, ...] = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 ) -> bool:
-    """Whether the program at the client's end of a connection is this user's, or root's. Only Linux tells; elsewhere it counts as theirs."""
+    """Whether the program at the client's end of a connection is this user's, or root's. It counts as theirs where nobody tells: that is so
+    beside Linux, and of what a virtual machine's network passes on, as in WSL."""
     if sys.platform != "linux":
         return True
     ends = [_as_listed(client), _as_listed(server)]
@@ -137,7 +138,7 @@ def is_own_program(
         _, near, far, *_, uid = line.split()[:8]
         if [near[-13:], far[-13:]] == ends:  # in the table of IPv6 an address of IPv4 stands at the end of a longer one
             return int(uid) in (0, os.getuid())
-    return False
+    return True
 
 
 def _as_listed(end: tuple[str, int]) -> str:
