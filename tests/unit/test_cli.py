@@ -38,6 +38,13 @@ def test_help_lists_every_verb(lab: Command) -> None:
     assert all(f"  {verb} " in shown.stdout for verb in VERBS)
 
 
+@pytest.mark.parametrize("words", [[], ["bundle"], ["site"]])
+def test_without_a_verb_the_help_is_shown_as_help(lab: Command, words: list[str]) -> None:
+    done = lab(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == lab(*words, "--help").stdout
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [

@@ -110,6 +110,9 @@ def main() -> NoReturn:
         _leave(code)
     except click.exceptions.Exit as ended:
         _leave(ended.exit_code)
+    except click.exceptions.NoArgsIsHelpError as asks:
+        asks.show()
+        _leave(2)
     except click.UsageError as wrong:
         path = wrong.ctx.command_path if wrong.ctx else "lab"
         show_error(wrong.format_message().rstrip("."), fix=f"`{path} --help` shows how it is used.")

@@ -55,8 +55,7 @@ def build_site(course: Path, target: Path) -> None:
         "-m",
         "mkdocs",
         "build",
-        "--strict",
-        "--quiet",
+        "--strict",  # and not --quiet: it hides warnings from --strict too
         "--config-file",
         str(course / "mkdocs.yml"),
         "--site-dir",
