@@ -107,6 +107,7 @@ def test_nothing_is_ever_overwritten(made: Path) -> None:
 LAB, CHECKER, TEXT = "labs/07-addons/lab.yaml", "checkers/ch07.py", "docs/chapters/07-addons.md"
 MISTAKE = "labs/07-addons/mistakes/greeting.other-namespace.sh"
 SOLUTION, UNDO = "labs/07-addons/solution/greeting.sh", "labs/07-addons/undo/greeting.sh"
+TRY = '\n\nfrom courselab.grade import probe\n\n\n@probe("07.try", effect="disturb", objects=["WHAT"])\ndef tried(lab: Any) -> None: ...\n'
 MANIFEST = "labs/07-addons/manifests/namespace.yaml"
 
 
@@ -146,6 +147,8 @@ SLIPS: list[tuple[str, Callable[[str], str], str, int, str]] = [
      CHECKER, 12, "asks for 'param', which it is not given"),
     (CHECKER, more('\n\ndef later(nodes: Any) -> Any:\n    return nodes["sever"].time\n'), CHECKER, -3, 'nodes["sever"] is no machine'),
     (CHECKER, more('\n\nPATH = "/etc/x"\n\n\ndef later(nodes: Any) -> Any:\n    return nodes["server"].file(PATH).text\n'), CHECKER, -3, "/etc/x is not collected"),
+    (CHECKER, more(TRY.replace("WHAT", "ConfigMap")), CHECKER, -3, '"Kind/name" or "Kind/namespace/name"'),
+    (CHECKER, more(TRY.replace("WHAT", "ConfigMap/{namepsace}/greeting")), CHECKER, -3, "{namepsace} is not a parameter"),
     (CHECKER, more("\nimport nothing_of_this_name\n"), CHECKER, -3, "nothing_of_this_name"),
     (CHECKER, more("\ndef broken(:\n"), CHECKER, -3, "invalid syntax"),
     (SOLUTION, swap("# on: server", "# on: servre"), SOLUTION, 1, "is not a machine"),

@@ -131,9 +131,9 @@ Mark = CheckMark | FactMark | ProbeMark | DiagnoseMark
 def check(
     id: str,
     *,
-    needs: Sequence[str] = (),
-    reads: Sequence[str] = (),
-    probes: Sequence[str] = (),
+    needs: str | Sequence[str] = (),
+    reads: str | Sequence[str] = (),
+    probes: str | Sequence[str] = (),
     settled: bool = True,
     deadline_s: float = CHECK_DEADLINE_S,
 ) -> Callable[[Function], Function]:
@@ -151,7 +151,7 @@ def check(
     `deadline_s`: seconds the function itself may take; it only computes, so this is a safeguard.
     """
     _must_match(_ID, id, "a check's id is chapter.task, as in lab.yaml: 02.deploy")
-    return _marker(CheckMark(id, tuple(needs), tuple(reads), tuple(probes), settled, deadline_s))
+    return _marker(CheckMark(id, _names(needs), _names(reads), _names(probes), settled, deadline_s))
 
 
 def fact(name: str, *, on: str | Sequence[str]) -> Callable[[Function], Function]:
@@ -160,11 +160,11 @@ def fact(name: str, *, on: str | Sequence[str]) -> Callable[[Function], Function
     What it returns must be JSON (at most 64 KiB) and is read in a check as `nodes["server"].fact("tls_sans")`.
     `on`: names of machines as in lab.yaml, or "all".
     """
-    return _marker(FactMark(name, (on,) if isinstance(on, str) else tuple(on)))
+    return _marker(FactMark(name, _names(on)))
 
 
 def probe(
-    name: str, *, effect: Effect = "observe", needs: Sequence[str] = (), objects: Sequence[str] = (), deadline_s: float = 10.0
+    name: str, *, effect: Effect = "observe", needs: str | Sequence[str] = (), objects: str | Sequence[str] = (), deadline_s: float = 10.0
 ) -> Callable[[Function], Function]:
     """Mark a function that makes an experiment: it takes `lab` (see courselab.grade.toolbox) and any of `cluster`, `nodes`, `params`.
 
@@ -172,7 +172,7 @@ def probe(
 
     `effect`: "observe" changes nothing and may run at any time. "disturb" runs last, one at a time, only in a typed `lab check`,
     and must put back what it changed (use `lab.on_exit`).
-    `needs`: ids of checks that must pass before it is worth running (a disturbing probe) .
+    `needs`: ids of checks that must pass before it is worth running (a disturbing probe).
     `objects`: what the result depends on, "Kind/namespace/name" or "Kind/name", with {parameters}: "Deployment/{namespace}/web".
     While their uid and generation stay the same, a disturbing probe's result is reused.
     `deadline_s`: seconds it may take.
@@ -182,14 +182,15 @@ def probe(
         raise CheckerMistake(f'probe {name}: effect is "observe" or "disturb", not {effect!r}')
     if effect == "disturb" and not objects:
         raise CheckerMistake(f"probe {name} disturbs: name the objects its result depends on, objects=[...]")
-    return _marker(ProbeMark(name, effect, tuple(needs), tuple(objects), deadline_s))
+    return _marker(ProbeMark(name, effect, _names(needs), _names(objects), deadline_s))
 
 
 def diagnose(check: str, slug: str) -> Callable[[Function], Function]:
     """Mark a function that recognises a typical mistake of the check with id `check`.
 
     It runs only after that check failed, in the order of the file, and takes any of `cluster`, `nodes`, `probes`, `params`,
-    `failure`. It returns one sentence if it recognises its mistake (`slug` then names it), else None.
+    `failure` (its `message`, `expected`, `actual`, `path`). It returns one sentence if it recognises its mistake (`slug` then names
+    it), else None.
     """
     _must_match(_ID, check, "a diagnosis belongs to a check: 02.deploy")
     _must_match(_SLUG, slug, "a diagnosis is named in lower case with dashes: image-typo")
@@ -283,6 +284,11 @@ def _marker(mark: Mark) -> Callable[[Function], Function]:
         return function
 
     return attach
+
+
+def _names(given: str | Sequence[str]) -> tuple[str, ...]:
+    """One name may stand without a list; as a sequence it would be its letters."""
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def _must_match(pattern: re.Pattern[str], text: str, rule: str) -> None:

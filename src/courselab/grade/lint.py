@@ -10,6 +10,7 @@ from typing import Any
 
 from courselab.course.finding import Finding, line_of
 from courselab.course.model import Lab
+from courselab.course.params import placeholders
 from courselab.course.scripts import read_scripts
 from courselab.errors import LabError
 from courselab.grade.checker import Checker, CheckerBroken, checker_path, find_functions, load_module, problems_of
@@ -47,9 +48,21 @@ def _functions(checker: Checker, lab: Lab, text: str) -> Iterator[Finding]:
     for fact in checker.facts:
         for machine in sorted(set(fact.mark.on) - machines):
             yield Finding(checker.path, _line(fact.function), f"fact {fact.mark.name} is of {machine}, which is no machine of lab.yaml")
+    yield from _watched_objects(checker, lab)
     for found in (*checker.checks, *checker.facts, *checker.probes, *checker.diagnoses):
         for name in _unknown_arguments(found.function, _GIVEN[type(found).__name__]):
             yield Finding(checker.path, _line(found.function), f"{found.function.__name__} asks for {name!r}, which it is not given")
+
+
+def _watched_objects(checker: Checker, lab: Lab) -> Iterator[Finding]:
+    """A name that no object has is never another one, so a probe's old result would be reused for ever."""
+    for probe in checker.probes:
+        for name in probe.mark.objects:
+            if not re.fullmatch(r"[^/]+(/[^/]+){1,2}", name):
+                what = f'probe {probe.mark.name}: objects holds {name}; it is "Kind/name" or "Kind/namespace/name"'
+                yield Finding(checker.path, _line(probe.function), what)
+            for parameter in sorted(placeholders(name) - set(lab.file.params)):
+                yield Finding(checker.path, _line(probe.function), f"{{{parameter}}} is not a parameter")
 
 
 _GIVEN = {

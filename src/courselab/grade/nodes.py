@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from courselab.grade.authors import CheckerMistake, Failure
@@ -149,13 +150,13 @@ class Node:
         return found[name]
 
 
+@dataclass(frozen=True)
 class Port:
     """A port of a machine."""
 
-    def __init__(self, number: int, listening: bool, address: str) -> None:
-        self.number = number
-        self.listening = listening
-        self.address = address  # where it listens: "0.0.0.0"
+    number: int
+    listening: bool
+    address: str  # where it listens: "0.0.0.0"
 
 
 class File:

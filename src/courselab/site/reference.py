@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import io
 import json
+import re
 import tokenize
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -14,9 +15,9 @@ import msgspec
 from courselab import grade
 from courselab.course import model
 from courselab.grade.cluster import Cluster
-from courselab.grade.evidence import evidence_schema
+from courselab.grade.evidence import FileState, K3sState, PortState, UnitState, evidence_schema
 from courselab.grade.expect import Expectation
-from courselab.grade.nodes import File, Node, Probes
+from courselab.grade.nodes import File, Node, Port, Probes
 from courselab.grade.toolbox import Lab as Toolbox
 
 MADE = "<!-- Made by `lab site reference`. Change the source, not this page. -->\n\n"
@@ -82,6 +83,11 @@ def checkers_page() -> str:
             "\n## What a check is given\n",
             *_methods("cluster", Cluster),
             *_methods('nodes["server"]', Node),
+            *_fields('nodes["server"].k3s', K3sState),
+            *_fields('nodes["server"].unit(…)', UnitState),
+            *_fields('nodes["server"].port(…)', Port),
+            *_fields('nodes["server"].ports[0]', PortState),
+            *_fields('nodes["server"].file(…)', FileState, leave_out=("text", "problem")),
             *_methods('nodes["server"].file(…)', File),
             *_methods("probes", Probes),
             "\n## What a probe is given\n\nThe live lab, `lab`: every call has the probe's deadline.\n",
@@ -108,6 +114,13 @@ def _methods(name: str, kind: type) -> Iterator[str]:
             yield f"\n### `{name}.{attribute}`\n\n```python\n{attribute}{called}\n```\n\n{_prose(said)}\n"
 
 
+def _fields(name: str, kind: type, leave_out: tuple[str, ...] = ()) -> Iterator[str]:
+    """What something that a function is given has in it, with the comments of the source."""
+    comments = _comments(kind)
+    yield f"\n### `{name}`: what is in it\n\n| | |\n|---|---|\n"
+    yield from (f"| `.{field}` | {comments.get(field, '')} |\n" for field in inspect.get_annotations(kind) if field not in leave_out)
+
+
 def _signature(function: Any) -> str:
     """The call as source writes it, without the types of Python's own plumbing."""
     found = inspect.signature(function)
@@ -125,7 +138,7 @@ def _prose(docstring: str) -> str:
             continue
         text = ""
         for line in lines:
-            text += ("\n\n" if line.startswith("`") and text else " " if text else "") + line.strip()
+            text += ("\n\n" if re.match(r"`\w+`: ", line) and text else " " if text else "") + line.strip()
         out.append(text.replace("<", "&lt;"))
     return "\n\n".join(out)
 

@@ -87,6 +87,16 @@ def test_tasks_and_checks_belong_together(tmp_path: Path) -> None:
     assert caught.value.why == "check 02.heal has no task in lab.yaml. Did you mean 02.hael?"
 
 
+def test_one_name_may_stand_without_a_list(tmp_path: Path) -> None:
+    """As a list of its letters it would be a check that may read nothing."""
+    alone = GOOD
+    for names in ('["Deployment"]', '["02.deploy"]', '["02.replacement"]', '["Deployment/{namespace}/web"]'):
+        alone = alone.replace(names, names.strip("[]"))
+    for listed, found in zip(load_checker(write(tmp_path, GOOD)).checks, load_checker(write(tmp_path, alone)).checks, strict=True):
+        assert found.mark == listed.mark
+    assert load_checker(write(tmp_path, alone)).probes[0].mark == load_checker(write(tmp_path, GOOD)).probes[0].mark
+
+
 def test_a_chapter_without_a_checker(tmp_path: Path) -> None:
     with pytest.raises(CheckerBroken, match=r"There is no checker .*ch09.py"):
         load_checker(tmp_path / "ch09.py")

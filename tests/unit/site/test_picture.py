@@ -119,7 +119,7 @@ def test_one_is_one() -> None:
 
 
 def test_nothing_is_marked_in_a_lab_that_is_done() -> None:
-    for chapter in Catalog(COURSE).chapters():
+    for chapter in sorted(path.parent.name for path in COURSE.glob("tests/evidence/*/solved.json.gz")):  # a new chapter has none yet
         kept = judged(chapter, "solved")
         marked = [one for one in picture_of(kept.evidence, kept.report.results).things if one.state == "other"]
         assert marked == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import yaml
 
 from courselab.cli.main import SECTIONS
 from courselab.cli.site import reference_pages
+from courselab.grade.evidence import K3sState, PortState, UnitState
+from courselab.grade.nodes import Port
 
 COURSE = Path(__file__).parents[3]
 REFERENCE = COURSE / "docs" / "reference"
@@ -54,3 +57,14 @@ def test_every_option_of_every_verb_is_explained() -> None:
         for parameter in command.params:
             if isinstance(parameter, click.Option) and not parameter.hidden:
                 assert parameter.help, f"lab {verb} {parameter.opts[0]}"
+
+
+def test_a_sentence_of_the_checkers_page_stays_in_one_paragraph() -> None:
+    """Only the explanation of an argument, `name`: …, begins a new one."""
+    broken = [part for part in PAGES["checkers.md"].split("\n\n") if part.endswith(",")]
+    assert not broken
+
+
+@pytest.mark.parametrize("kind", [K3sState, UnitState, PortState, Port])
+def test_the_checkers_page_says_what_is_in_all_that_a_machine_tells(kind: type) -> None:
+    assert all(f"| `.{name}` |" in PAGES["checkers.md"] for name in inspect.get_annotations(kind))
