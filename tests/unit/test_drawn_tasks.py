@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from courselab.course.load import load_lab
 from courselab.errors import UsageError
 from courselab.grade.checker import find_functions, load_module
 from courselab.grade.evidence import SCHEMA, ClusterState, Evidence, NodeState
+from courselab.grade.report import Report
 from courselab.grade.run import judge_saved
 from courselab.machines import MachineSpec
 from courselab.progress import Silent
@@ -103,15 +105,27 @@ def test_a_drawing_that_cannot_be_is_refused(tmp_path: Path, change: tuple[str, 
     assert why in refused.value.why
 
 
-def test_saved_evidence_is_judged_by_the_checks_of_its_student(tmp_path: Path) -> None:
+def checked(tmp_path: Path, params: dict[str, Any]) -> Report:
     path = tmp_path / "ch16.py"
     checks = "".join(f"@check('16.{name}')\ndef {name}(params): pass\n" for name in NAMES)
     path.write_text(f"from courselab.grade import check\n{checks}", encoding="utf-8")
-    checker, lab = find_functions(path, load_module(path)), make(tmp_path)
     evidence = Evidence(
-        schema=SCHEMA, lab="16", cluster=ClusterState(reachable=True, version="v1", kinds={}), params={"tasks": "names door"},
+        schema=SCHEMA, lab="16", cluster=ClusterState(reachable=True, version="v1", kinds={}), params=params,
         nodes={"server": NodeState(reachable=True)},
     )  # fmt: skip
-    report = judge_saved(lab, checker, evidence).report
+    return judge_saved(make(tmp_path), find_functions(path, load_module(path)), evidence).report
+
+
+def test_saved_evidence_is_judged_by_the_checks_of_its_student(tmp_path: Path) -> None:
+    report = checked(tmp_path, {"tasks": "names door"})
     assert [result.id for result in report.results] == ["16.names", "16.door"]
     assert report.possible == 4
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {"tasks": ""}, {"tasks": "names"}, {"tasks": "names names"}, {"tasks": "names wall"}, {"tasks": ["names"]}]
+)
+def test_saved_evidence_of_fewer_tasks_is_refused(tmp_path: Path, params: dict[str, Any]) -> None:
+    """It would be "All done" with 0 of 0 points."""
+    with pytest.raises(UsageError, match="does not fit the lab"):
+        checked(tmp_path, params)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Protocol
 
 from courselab.course.model import Lab
+from courselab.errors import UsageError
 from courselab.grade.changes import Changes, ClusterChanges
 from courselab.grade.checker import Checker
 from courselab.grade.collect import collect, redactor_for
@@ -96,7 +97,15 @@ def run_checks(
 
 
 def judge_saved(lab: Lab, checker: Checker, evidence: Evidence, *, bug_folder: Path | None = None) -> Outcome:
-    """Judge Evidence that was collected earlier. Nothing can be waited for: what was still settling has failed."""
+    """Judge Evidence that was collected earlier. Nothing can be waited for: what was still settling has failed.
+
+    Raises UsageError if the Evidence is of fewer tasks than the lab gives each student: it would be done too easily.
+    """
+    named = str(evidence.params.get("tasks", "")).split()
+    if lab.drawn and sum(task.name in named for task in lab.tasks) < lab.drawn:
+        why = f"Each student has {lab.drawn} tasks of lab {lab.chapter}, and fewer are named in it."
+        fix = "Was it changed, or made with another version of the course? Ask for a new one."
+        raise UsageError("The Evidence does not fit the lab", why=why, fix=fix)
     checker = checker.drawn(evidence.params, lab.chapter)
     pending = {probe.mark.name: "was not made when this Evidence was collected" for probe in checker.probes}
     judged = settle_up(judge(checker, evidence, pending=pending, bug_folder=bug_folder), 0.0)
