@@ -219,7 +219,8 @@ def load(path: Path) -> Evidence:
             raise UsageError(f"{path} is too large for Evidence", why=why, fix="Is it the right file?")
         data = _unpack(path) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as unreadable:
-        raise UsageError(f"{path} cannot be read", why=str(unreadable), fix="Is it the right file?") from unreadable
+        why = getattr(unreadable, "strerror", None) or unreadable
+        raise UsageError(f"{path} cannot be read", why=f"{why}.", fix="Is it the right file?") from unreadable
     return decode(data, str(path))
 
 
