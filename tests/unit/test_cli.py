@@ -59,6 +59,8 @@ def test_without_a_verb_the_help_is_shown_as_help(lab: Command, words: list[str]
         (["delete", "--all", "02"], 2, "Either a chapter or --all"),
         (["delete", "02"], 2, "There is no terminal to ask on"),
         (["completion", "tcsh"], 2, "tcsh"),
+        (["bundle", "create", "all.lab", "--chapters", ""], 2, "There is no chapter ''"),  # a script's empty variable is not "all"
+        (["check", "--evidence", ""], 2, "cannot be read"),  # nor the running lab
     ],
 )
 def test_a_wrong_call_is_told_in_three_lines(lab: Command, words: list[str], code: int, says: str) -> None:

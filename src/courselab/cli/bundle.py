@@ -31,7 +31,7 @@ def create(out: str, chapters: str | None, provider: str | None, as_json: bool, 
     from courselab.bundle.write import create as write
 
     app = App.here(yes=yes)
-    labs = [app.catalog.find(name.strip()) for name in chapters.split(",")] if chapters else app.catalog.all()
+    labs = [app.catalog.find(name.strip()) for name in chapters.split(",")] if chapters is not None else app.catalog.all()
     target = Path(out).absolute()
     manifest, fingerprint = write(app.context(app.provider(provider or "local")), labs, target)
     _show(manifest, fingerprint, as_json=as_json)

@@ -60,7 +60,7 @@ def checked(
 ) -> Outcome:
     """What the command does; a notebook does the same and shows it otherwise. Shown before anything is written, so that it is not lost."""
     app = App.here()
-    lab = None if evidence else app.meant(chapter, say=not as_json)
+    lab = None if evidence is not None else app.meant(chapter, say=not as_json)
     outcome = _check(app, lab, wait=not no_wait, disturb=not no_disturb) if lab else _judge_kept(app, chapter, Path(evidence or ""))
     show(outcome)
     if lab:
