@@ -133,14 +133,20 @@ def main() -> NoReturn:
         _leave(141)  # the reader of our output went away, as in `lab list | head`
     except Exception as bug:
         journal.note(f"bug: {bug!r}")
-        if isinstance(bug, OSError) and bug.errno in _NO_ROOM:
-            why = f"{bug.filename or 'A file'} could not be written."
-            show_error("The disk is full", why, "Free some space, then run the same command again; it goes on where it stopped.")
-        elif isinstance(bug, OSError) and bug.errno in _NOT_OURS and bug.filename:
-            show_error(f"{bug.filename} cannot be used", str(bug.strerror), "Make it your own, or set LAB_HOME to a folder of yours.")
-        else:
-            show_bug(bug, debug=debug, log=str(journal.path or ""))
+        _show_unexpected(bug, debug=debug, log=str(journal.path or ""))
         _leave(4)
+
+
+def _show_unexpected(bug: Exception, *, debug: bool, log: str) -> None:
+    """Say what nobody foresaw: the disk's and the file system's own refusals are no bugs."""
+    refused, path = (bug.errno, bug.filename) if isinstance(bug, OSError) else (None, None)
+    if refused in _NO_ROOM:
+        why = f"{path or 'A file'} could not be written."
+        show_error("The disk is full", why, "Free some space, then run the same command again; it goes on where it stopped.")
+    elif refused in _NOT_OURS and path:
+        show_error(f"{path} cannot be used", os.strerror(refused), "Make it your own, or set LAB_HOME to a folder of yours.")
+    else:
+        show_bug(bug, debug=debug, log=log)
 
 
 def _words(words: list[str]) -> str:
