@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any, Protocol
 
 from tests.unit.checkers.fake_cluster import Obj
@@ -32,14 +33,16 @@ READY_MADE: dict[str, list[Obj]] = {
 
 
 class Rbac:
-    """Answers to SubjectAccessReviews."""
+    """Answers to SubjectAccessReviews, as the cluster is now."""
 
     def __init__(self, cluster: HasObjects) -> None:
-        self._cluster = cluster
+        self._of: defaultdict[str, list[Obj]] = defaultdict(list)  # by kind
+        for obj in cluster.objects:
+            self._of[obj["kind"]].append(obj)
 
     def answer(self, user: str, groups: list[str], asked: Obj) -> Obj:
         """{"allowed", "reason"}, with the words of the API server."""
-        for binding in self._of("ClusterRoleBinding") + self._of("RoleBinding"):
+        for binding in self._of["ClusterRoleBinding"] + self._of["RoleBinding"]:
             namespace = binding["metadata"].get("namespace", "")
             subject = next((one for one in binding.get("subjects") or [] if self._is(one, user, groups)), None)
             if subject is None or namespace not in ("", asked.get("namespace")):
@@ -50,6 +53,11 @@ class Rbac:
                 return {"allowed": True, "reason": f'RBAC: allowed by {binding["kind"]} {where} of {role["kind"]} "{role["name"]}" to {to}'}
         return {"allowed": False, "reason": ""}
 
+    def create(self, review: Obj) -> Obj:
+        """The API server's answer to a SubjectAccessReview."""
+        spec = review["spec"]
+        return {"status": self.answer(spec["user"], spec["groups"], spec["resourceAttributes"])}
+
     @staticmethod
     def _is(subject: Obj, user: str, groups: list[str]) -> bool:
         if subject["kind"] == "ServiceAccount":
@@ -57,7 +65,7 @@ class Rbac:
         return subject["name"] == user if subject["kind"] == "User" else subject["name"] in groups
 
     def _rules(self, role: Obj, namespace: str) -> list[Obj]:
-        for found in self._of(role["kind"]):
+        for found in self._of[role["kind"]]:
             if found["metadata"]["name"] == role["name"] and found["metadata"].get("namespace", "") in ("", namespace):
                 return found.get("rules") or []
         return []
@@ -77,6 +85,3 @@ class Rbac:
             and holds(rule.get("resources") or [], resource)  # none in rules about URLs
             and holds(rule.get("apiGroups") or [], asked.get("group", ""))
         )
-
-    def _of(self, kind: str) -> list[Obj]:
-        return [obj for obj in self._cluster.objects if obj["kind"] == kind]

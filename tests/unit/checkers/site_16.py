@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from courselab.grade.evidence import FileState
-from tests.unit.checkers.fake_cluster import COURSE, FakeCluster, Obj, hidden
+from tests.unit.checkers.fake_cluster import COURSE, LOADER, FakeCluster, Obj, hidden
 from tests.unit.checkers.kept_lab import put
 
 EVENING = "/var/lib/courselab/evening.json"
@@ -74,7 +74,7 @@ class Site:
 
     def value(self, text: str) -> Any:
         """YAML with {parameters}."""
-        return yaml.safe_load(self.params.fill(text))
+        return yaml.load(self.params.fill(text), Loader=LOADER)
 
     def add(self, api: str, kind: str, name: str, namespace: str | None = None, **content: Any) -> Obj:
         metadata = {"name": name, **({"namespace": namespace or self.params.namespace} if namespace != "" else {})}
