@@ -33,6 +33,9 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+# Where an environment forbids compiled files, each of hundreds of `lab` processes would compile the course anew. `./lab` keeps them, too.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 

@@ -51,6 +51,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, value in vars(layout).copy().items():
         if isinstance(value, Path) and name != "HOME":
             monkeypatch.setattr(layout, name, tmp_path / str(value).lstrip("/"))
+    monkeypatch.setattr(node_password, "LOG_N", 4)  # K3s's 15 takes a tenth of a second each time
     certs._authority.cache_clear()
     node_password.matches.cache_clear()
     certs.ensure_server("server", "192.0.2.7", (), "cluster.local", "10.43.0.1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from typing import Any, Protocol
 
@@ -39,15 +40,15 @@ class Rbac:
         self._of: defaultdict[str, list[Obj]] = defaultdict(list)  # by kind
         for obj in cluster.objects:
             self._of[obj["kind"]].append(obj)
+        self._bound = functools.cache(self._bound_anew)
 
     def answer(self, user: str, groups: list[str], asked: Obj) -> Obj:
         """{"allowed", "reason"}, with the words of the API server."""
-        for binding in self._of["ClusterRoleBinding"] + self._of["RoleBinding"]:
+        for binding, subject in self._bound(user, tuple(groups)):
             namespace = binding["metadata"].get("namespace", "")
-            subject = next((one for one in binding.get("subjects") or [] if self._is(one, user, groups)), None)
-            if subject is None or namespace not in ("", asked.get("namespace")):
-                continue
-            if any(self._fits(rule, asked) for rule in self._rules(binding["roleRef"], namespace)):
+            if namespace in ("", asked.get("namespace")) and any(
+                self._fits(rule, asked) for rule in self._rules(binding["roleRef"], namespace)
+            ):
                 where = f'"{binding["metadata"]["name"]}{"/" + namespace if namespace else ""}"'
                 role, to = binding["roleRef"], f'{subject["kind"]} "{subject["name"]}"'
                 return {"allowed": True, "reason": f'RBAC: allowed by {binding["kind"]} {where} of {role["kind"]} "{role["name"]}" to {to}'}
@@ -58,8 +59,16 @@ class Rbac:
         spec = review["spec"]
         return {"status": self.answer(spec["user"], spec["groups"], spec["resourceAttributes"])}
 
+    def _bound_anew(self, user: str, groups: tuple[str, ...]) -> list[tuple[Obj, Obj]]:
+        """The bindings of a user, each with the subject that is meant."""
+        bindings = self._of["ClusterRoleBinding"] + self._of["RoleBinding"]
+        meant = (
+            (one, next((subject for subject in one.get("subjects") or [] if self._is(subject, user, groups)), None)) for one in bindings
+        )
+        return [(binding, subject) for binding, subject in meant if subject is not None]
+
     @staticmethod
-    def _is(subject: Obj, user: str, groups: list[str]) -> bool:
+    def _is(subject: Obj, user: str, groups: tuple[str, ...]) -> bool:
         if subject["kind"] == "ServiceAccount":
             return user == f"system:serviceaccount:{subject.get('namespace', '')}:{subject['name']}"
         return subject["name"] == user if subject["kind"] == "User" else subject["name"] in groups
