@@ -18,8 +18,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from courselab.errors import LabError
-from courselab.k3s.api import Api
+from courselab.errors import LabError, Unreachable
+from courselab.k3s.api import Api, ApiError
 
 
 def certificate() -> tuple[bytes, bytes]:
@@ -35,10 +35,11 @@ def certificate() -> tuple[bytes, bytes]:
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", "4")
+        self.send_response(403 if self.path == "/forbidden" else 200)
+        self.send_header("Content-Length", "40" if self.path == "/cut-off" else "4")
         self.end_headers()
         self.wfile.write(b"pong")
+        self.close_connection = True
 
     def log_message(self, *_: object) -> None:
         pass
@@ -84,3 +85,10 @@ def test_another_server_than_the_kubeconfig_s_is_not_believed(kubeconfig: dict[s
     kubeconfig["users"][0]["user"]["client-key-data"] = key
     with pytest.raises(LabError, match="cannot be used"):
         Api(kubeconfig)
+
+
+def test_an_answer_that_is_an_error_or_ends_too_early_is_told(kubeconfig: dict[str, Any]) -> None:
+    with pytest.raises(ApiError, match="403"):
+        Api(kubeconfig).text("/forbidden")
+    with pytest.raises(Unreachable, match="does not answer"):
+        Api(kubeconfig).text("/cut-off")

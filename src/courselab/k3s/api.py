@@ -1,4 +1,4 @@
-"""Reaching a cluster's API: the one place that knows the official `kubernetes` client.
+"""Looking at a cluster while it gets ready, through the official `kubernetes` client. The grader has a quicker way: courselab.grade.kube.
 
 Objects stay plain dicts, and no discovery is done: paths are known, and a lab's cluster must answer in milliseconds.
 """
@@ -9,7 +9,8 @@ import base64
 import json
 import ssl
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -60,99 +61,45 @@ class Api:
         settings.host, tls = _access(kubeconfig)
         client = cast(Any, kubernetes_client).ApiClient(settings)
         client.rest_client.pool_manager.connection_pool_kw["ssl_context"] = tls
-        self._rest: Any = client
         self._dynamic: Any = cast(Any, dynamic).DynamicClient(client, discoverer=lambda *_: None)  # pyright: ignore[reportUnknownLambdaType]
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Any = None,
-        query: Mapping[str, str] | None = None,
-        timeout_s: float = 10.0,
-        content: str | None = None,
-    ) -> Object:
-        """One request, its answer as a dict. Raises ApiError for an answer that is an error, Unreachable for none."""
-        response = self._send(method, path, body=body, query=query, timeout_s=timeout_s, content=content)
-        return json.loads(response.data or b"{}")
-
-    def get(self, path: str, *, timeout_s: float = 10.0, **query: str) -> Object:
-        """GET `path`; keywords become the query."""
-        return self.request("get", path, query=query, timeout_s=timeout_s)
-
     def text(self, path: str, *, timeout_s: float = 10.0) -> str:
-        """GET `path`, whose answer is no JSON."""
-        return str(self._send("get", path, timeout_s=timeout_s).data, "utf-8", "replace")
-
-    def apply(self, kind: Kind, obj: Object, *, manager: str = "courselab") -> Object:
-        """Server-side apply of one object."""
-        meta = obj["metadata"]
-        path = kind.url(meta.get("namespace", "default"), meta["name"])
-        return self.request(
-            "patch", path, body=obj, query={"fieldManager": manager, "force": "true"}, content="application/apply-patch+yaml"
-        )
+        """What is at `path`. Raises ApiError for an answer that is an error, Unreachable for none."""
+        with _failures_told():
+            return str(self._get(path, {}, timeout_s).data, "utf-8", "replace")
 
     def watch(self, path: str, *, timeout_s: float, **query: str) -> Iterator[Object]:
         """The objects at `path` and then every change, as watch events, until `timeout_s` seconds are over or the server ends it.
 
-        Without a resourceVersion the server first sends an ADDED event per existing object.
+        Without a resourceVersion the server first sends an ADDED event per existing object. Raises as `text` does.
         """
         query = {"watch": "true", "timeoutSeconds": str(max(1, int(timeout_s))), "allowWatchBookmarks": "true", **query}
-        response = self._send("get", path, query=query, timeout_s=timeout_s + 2, stream=True)
-        try:
+        with _failures_told(), closing(self._get(path, query, timeout_s + 2)) as response:
             for line in _lines(response):
                 event = json.loads(line)
                 if event.get("type") == "ERROR":
                     status = event.get("object", {})
                     raise ApiError(int(status.get("code", 500)), str(status.get("reason", "")), str(status.get("message", "")))
                 yield event
-        except (OSError, ValueError) as broken:
-            raise _unreachable(broken) from broken
-        except Exception as broken:
-            if type(broken).__module__.startswith("urllib3"):
-                raise _unreachable(broken) from broken
-            raise
-        finally:
-            response.close()
 
-    def close(self) -> None:
-        """Let the connections go."""
-        self._rest.rest_client.pool_manager.clear()
+    def _get(self, path: str, query: Mapping[str, str], timeout_s: float) -> Any:
+        """The answer, whose body is still to be read."""
+        timeouts = (_CONNECT_S, timeout_s)
+        return self._dynamic.request("get", path, query_params=list(query.items()), serialize=False, _request_timeout=timeouts)
 
-    def _send(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Any = None,
-        query: Mapping[str, str] | None = None,
-        timeout_s: float,
-        content: str | None = None,
-        stream: bool = False,
-    ) -> Any:
-        from kubernetes.client.exceptions import ApiException  # pyright: ignore[reportMissingTypeStubs]
-        from urllib3.exceptions import HTTPError
 
-        extra: dict[str, Any] = {"content_type": content} if content else {}
-        try:
-            return self._dynamic.request(
-                method,
-                path,
-                body=body,
-                query_params=list((query or {}).items()),
-                serialize=False,
-                _request_timeout=(_CONNECT_S, timeout_s),
-                **extra,
-            )
-        except ApiException as refused:
-            raise _api_error(refused) from refused
-        except (HTTPError, OSError) as broken:
-            raise _unreachable(broken) from broken
-        except Exception as refused:
-            if hasattr(refused, "status") and hasattr(refused, "body"):  # the dynamic client's own exceptions
-                raise _api_error(refused) from refused
-            raise
+@contextmanager
+def _failures_told() -> Generator[None]:
+    """What the client and the connections below it raise, as errors of ours."""
+    from kubernetes.client.exceptions import ApiException  # pyright: ignore[reportMissingTypeStubs]
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield
+    except ApiException as refused:  # also the dynamic client's own
+        raise _api_error(refused) from refused
+    except (HTTPError, OSError, ValueError) as broken:
+        raise _unreachable(broken) from broken
 
 
 def _access(kubeconfig: Mapping[str, Any]) -> tuple[str, ssl.SSLContext]:
