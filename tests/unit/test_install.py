@@ -14,7 +14,7 @@ import yaml
 from courselab.course.model import Role
 from courselab.errors import LabError
 from courselab.k3s import install
-from courselab.k3s.install import install_k3s, installed_version, provide_k3s, start_k3s
+from courselab.k3s.install import install_k3s, installed_version, provide_k3s, set_environment, start_k3s
 from courselab.k3s.kubeconfig import fetch_kubeconfig, load_kubeconfig, save_kubeconfig
 from courselab.k3s.release import Release
 from courselab.machines import Completed, MachineSpec
@@ -56,10 +56,11 @@ def test_a_server_is_installed_as_a_learner_would(machine: FakeMachine, tmp_path
 
 def test_an_agent_joins_by_its_environment_file(machine: FakeMachine, tmp_path: Path) -> None:
     environment = {"K3S_URL": "https://192.0.2.1:6443", "K3S_TOKEN": "K10abc::server:xyz"}
-    install_k3s(machine, release(tmp_path), Role.AGENT, config={}, images=[], environment=environment)
+    install_k3s(machine, release(tmp_path), Role.AGENT, config={}, images=[])
+    assert machine.ran[-1][-1] == "agent"
+    set_environment(machine, Role.AGENT, environment)
     assert machine.files["/etc/systemd/system/k3s-agent.service.env"] == b"K3S_URL=https://192.0.2.1:6443\nK3S_TOKEN=K10abc::server:xyz\n"
     assert "/etc/rancher/k3s/config.yaml" not in machine.files
-    assert machine.ran[-1][-1] == "agent"
 
 
 def test_a_machine_for_the_learner_has_all_that_is_needed_and_nothing_installed(machine: FakeMachine, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import os
 import sys
 import tempfile
 import traceback
-from pathlib import Path
 
 _LINE_CHARACTERS = 2000
 
@@ -39,7 +38,7 @@ def show_bug(bug: Exception, *, debug: bool, log: str = "") -> None:
         handle, name = tempfile.mkstemp(prefix="lab-bug-", suffix=".txt")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(f"{sys.argv}\n{text}")
-        where = f"What happened is kept in {Path(name)}."
+        where = f"What happened is kept in {name}."
     except OSError:
         where = "It could not be written to a file; --debug shows it."
     show_error(f"lab has a bug ({type(bug).__name__})", where, "Nothing of yours is lost. Please report it with that file.", log=log)

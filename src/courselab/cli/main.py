@@ -55,7 +55,7 @@ SECTIONS: dict[str, dict[str, str]] = {
 VERBS = {verb: says for verbs in SECTIONS.values() for verb, says in verbs.items()}
 
 
-class Lab(click.Group):
+class LazyGroup(click.Group):
     """A group whose verbs are imported when they are called, so that `lab --help` stays instant."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -80,7 +80,7 @@ class Lab(click.Group):
                 formatter.write_dl(list(verbs.items()))
 
 
-@click.group(cls=Lab, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
 @click.version_option(__version__, prog_name="lab")
 def lab() -> None:
     """A course on K3s whose every chapter comes with a real cluster.
@@ -121,7 +121,7 @@ def main() -> NoReturn:
         show_error(wrong.format_message())
         _leave(2)
     except LabError as error:
-        journal.note(f"error: {error.what}. {error.why}")
+        journal.note(f"error: {error.sentences}")
         log = str(journal.path or "") if error.exit_code != UsageError.exit_code else ""
         show_error(error.what, error.why, error.fix, docs=error.docs, log=log, detail=error.detail if debug else "")
         _leave(error.exit_code)

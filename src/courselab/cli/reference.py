@@ -37,7 +37,7 @@ def commands_page() -> str:
     for section, verbs in SECTIONS.items():
         parts.append(f"\n## {section}\n")
         for verb in verbs:
-            command = importlib.import_module(f"courselab.cli.{verb.replace('-', '_')}").command
+            command = importlib.import_module(f"courselab.cli.{verb}").command
             parts += _verb(command, f"lab {verb}")
     return "".join([*parts, _EXIT_CODES])
 

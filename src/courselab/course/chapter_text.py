@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from courselab.course.catalog import Catalog
+from courselab.course.links import without_code
 from courselab.course.model import Lab
 from courselab.course.params import Params, placeholders
 from courselab.errors import UsageError
@@ -32,7 +33,6 @@ _PARTS = (
     (r"## On other machines$", "## On other machines"),
     (r".*Raspberry Pi", "**Raspberry Pi.** (what differs there)"),
 )
-_FENCE = re.compile(r"^ *(```|~~~).*?^ *\1", re.MULTILINE | re.DOTALL)
 
 
 def examples(lab: Lab, text: str) -> Params:
@@ -51,14 +51,12 @@ def lab_of(task: str, course: Path) -> Lab:
     return lab
 
 
-def problems(lab: Lab, text: str) -> Iterator[str]:
-    """What of a chapter's text does not fit its lab: tasks and parameters that are not there, tasks that the text forgets."""
-    return (problem for problem, _ in problems_at(lab, text))
+def problems(lab: Lab, text: str) -> Iterator[tuple[str, str]]:
+    """What of a chapter's text does not fit its lab: tasks and parameters that are not there, tasks that the text forgets.
 
-
-def problems_at(lab: Lab, text: str) -> Iterator[tuple[str, str]]:
-    """The same, each with the part of the text that it is about; "" where something is missing."""
-    prose = _FENCE.sub("", text)
+    Each with the part of the text that it is about; "" where something is missing.
+    """
+    prose = without_code(text)
     named = TASK.findall(prose)
     tasks = {task.id for task in lab.tasks}
     yield from ((f"task {id} is not in lab.yaml", f"**Task `{id}`") for id in dict.fromkeys(named) if id not in tasks)

@@ -14,9 +14,14 @@ _HEADING = re.compile(r"^#{1,6} +(.+?)(?: +#+)?(?: *\{([^}]*)\})? *$", re.MULTIL
 _OWN_ANCHOR = re.compile(r"\{[^}]*#([\w-]+)|\bid=[\"']([\w-]+)")
 
 
+def without_code(text: str) -> str:
+    """A page's text without its blocks of code."""
+    return _FENCE.sub("", text)
+
+
 def broken_links(path: Path, text: str) -> Iterator[Finding]:
     """Links to files that are not there, and to headings that no page has."""
-    prose = _FENCE.sub("", text)
+    prose = without_code(text)
     for target in dict.fromkeys(first or second for first, second in _LINK.findall(prose)):
         if re.match(r"[a-z][a-z0-9+.-]*:|//", target):
             continue
@@ -32,7 +37,7 @@ def anchors(text: str) -> set[str]:
     """The anchors of a page: of its headings, as the site makes them, and those that stand there by name."""
     from markdown.extensions.toc import slugify, unique
 
-    prose = _FENCE.sub("", text)
+    prose = without_code(text)
     found = {first or second for first, second in _OWN_ANCHOR.findall(prose)}
     for heading, attributes in _HEADING.findall(prose):
         own = re.search(r"#([\w-]+)", attributes)

@@ -88,8 +88,7 @@ def _scripts(lab: Lab) -> Iterator[Finding]:
 def _script(lab: Lab, script: Script) -> Iterator[Finding]:
     text = script.text
     for problem in script.problems(lab):
-        told = problem.removeprefix(f"{script.path}: ")
-        yield Finding(script.path, line_of(text, re.compile(r"^# ?(on|verdict):", re.MULTILINE)), told)
+        yield Finding(script.path, line_of(text, re.compile(r"^# ?(on|verdict):", re.MULTILINE)), problem)
     header = re.search(r"^# ?task: *(\S+)", text, re.MULTILINE)
     if header and header[1] != f"{lab.chapter}.{script.task}":
         yield Finding(script.path, line_of(text, header[0]), f"says task {header[1]}, and its name says {lab.chapter}.{script.task}")
@@ -112,7 +111,7 @@ def _text(lab: Lab, course: Path) -> Iterator[Finding]:
         yield Finding(path, 0, "is missing")
         return
     text = path.read_text(encoding="utf-8")
-    for problem, part in chapter_text.problems_at(lab, text):
+    for problem, part in chapter_text.problems(lab, text):
         yield Finding(path, line_of(text, part) if part else 0, problem)
     yield from _variables(lab, path, text)
     if not re.match(rf"# {lab.chapter} ", text):

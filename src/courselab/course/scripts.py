@@ -48,11 +48,11 @@ class Script:
     def problems(self, lab: Lab) -> Iterator[str]:
         """What does not fit the lab."""
         if self.task and lab.task(self.task) is None:
-            yield f"{self.path}: there is no task {self.task!r}"
+            yield f"there is no task {self.task!r}"
         for name in {part.on for part in self.parts} - set(lab.file.machines):
-            yield f"{self.path}: `# on: {name}` is not a machine of this lab"
+            yield f"`# on: {name}` is not a machine of this lab"
         if self.path.parent.name == "mistakes" and self.verdict not in _VERDICTS:
-            yield f"{self.path}: a mistake says `# verdict: ` with one of {', '.join(_VERDICTS)}"
+            yield f"a mistake says `# verdict: ` with one of {', '.join(_VERDICTS)}"
 
 
 def read_scripts(lab: Lab, part: str) -> list[Script]:

@@ -1,7 +1,7 @@
 """What a chapter's checker is written with: decorators that mark functions, and the ways to say that something is not right.
 
 A decorator attaches a mark to the function and returns it unchanged, so a checker file can be read, imported and tested like
-any other module. The loader (courselab.grade.load) finds the marks again; nothing is registered anywhere.
+any other module. The loader (courselab.grade.checker) finds the marks again; nothing is registered anywhere.
 """
 
 from __future__ import annotations

@@ -186,7 +186,7 @@ def decode(data: bytes, name: str = "This document") -> Evidence:
     """Read the document. Raises UsageError if it is none, or is of another schema."""
     try:
         evidence = msgspec.json.decode(data, type=Evidence)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as invalid:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as invalid:
         fix = "Evidence is written by `lab check --save-evidence FILE`."
         raise UsageError(f"{name} is not Evidence", why=str(invalid), fix=fix) from invalid
     if evidence.schema != SCHEMA:

@@ -127,7 +127,7 @@ class Experiments:
         try:
             lab = Lab(self._connect(), self._target.machines, deadline_s=probe.mark.deadline_s)
         except LabError as unusable:
-            return ProbeResult(error=f"{unusable.what}. {unusable.why}", at=time.time())
+            return ProbeResult(error=unusable.sentences, at=time.time())
         running = Later(partial(self._call, probe, evidence, lab), probe.mark.name)
         limit = probe.mark.deadline_s + CLEAN_UP_S
         try:
@@ -161,7 +161,7 @@ class Experiments:
             said = {key: redactor.text(getattr(failure, key)) for key in ("message", "expected", "actual", "path", "next")}
             return ProbeResult(failure=said, at=time.time())
         except LabError as failed:
-            return ProbeResult(error=redactor.text(f"{failed.what}. {failed.why}"), at=time.time())
+            return ProbeResult(error=redactor.text(failed.sentences), at=time.time())
         except (NotCollected, OutOfTime) as failed:
             return ProbeResult(error=redactor.text(str(failed)), at=time.time())
         except Exception as error:

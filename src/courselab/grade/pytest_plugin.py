@@ -146,7 +146,7 @@ def _world(config: pytest.Config, file: str) -> World:
         try:
             worlds[file] = World(load(Path(file)))
         except LabError as unusable:
-            raise pytest.UsageError(f"{unusable.what}. {unusable.why}") from unusable
+            raise pytest.UsageError(unusable.sentences) from unusable
     return worlds[file]
 
 

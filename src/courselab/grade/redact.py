@@ -8,7 +8,6 @@ text (logs, annotations, events, ConfigMaps, arguments, files, facts, probe resu
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
@@ -306,7 +305,7 @@ def is_secret_name(name: str) -> bool:
 def _decoded(value: Any) -> bytes:
     try:
         return base64.b64decode(str(value), validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         return str(value).encode()
 
 
@@ -327,7 +326,7 @@ def _claims(jwt: str) -> dict[str, Any]:
     body = jwt.split(".")[1]
     try:
         claims = msgspec.json.decode(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-    except (binascii.Error, ValueError, msgspec.DecodeError, RecursionError):
+    except (ValueError, msgspec.DecodeError, RecursionError):
         return {}
     return {key: value for key, value in table({"": claims}, "").items() if isinstance(value, (str, int, float))}
 

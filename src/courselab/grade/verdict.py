@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 
@@ -53,13 +53,12 @@ class Judged:
         return self.verdict is VerdictName.PASS
 
 
-def settle_up(judged: Iterable[Judged], waited_s: Mapping[str, float] | float) -> list[Judged]:
+def settle_up(judged: Iterable[Judged], waited_s: float) -> list[Judged]:
     """The same verdicts with nothing left to wait for: what waits has failed. `waited_s`: how long it was waited for, in seconds."""
     final: list[Judged] = []
     for one in judged:
         if one.verdict is VerdictName.WAITING:
-            seconds = waited_s if isinstance(waited_s, (int, float)) else waited_s.get(one.id, 0.0)
-            after = f" after {seconds:.0f} s" if seconds >= 1 else ""
+            after = f" after {waited_s:.0f} s" if waited_s >= 1 else ""
             converging = f"still converging{after}: {one.waits_for}"
             # The wait is the last word if nothing else is wrong, else it explains why what is wrong may yet come right.
             message = f"{one.message} ({converging})" if one.message and one.message != one.waits_for else converging

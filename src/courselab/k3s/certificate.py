@@ -33,7 +33,7 @@ def check_certificate(kubeconfig: Mapping[str, Any], address: str) -> None:
             why=f"{_say(bad)} (asked at {address}).",
             fix=f"{_MEND}.",
         ) from bad
-    except (OSError, ssl.SSLError) as broken:
+    except OSError as broken:
         raise Unreachable(
             "The cluster's API does not answer",
             why=f"{address}, port {port}: {str(broken)[:200]}",

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from courselab.errors import LabError, Unreachable
+from courselab.errors import LabError
 from courselab.k3s.api import Api, Kind, Object
 from courselab.k3s.ready import COMPONENTS, DEPLOYMENT, Wanted, ready_node, wait_for
 
@@ -48,7 +48,7 @@ def _wait_for_pod(api: Api, deployment: str, since: float, deadline: float, cloc
                     if _runs_since(pod, since):
                         return
                     last = f"Pod {pod['metadata']['name']} is {pod.get('status', {}).get('phase', 'unknown')}, and not ready since the restart."
-        except (Unreachable, LabError) as interrupted:
+        except LabError as interrupted:
             last = interrupted.why
             time.sleep(min(_PAUSE_S, max(0.0, deadline - clock())))  # the API may be restarting: there is no event to wait on
     raise LabError(
@@ -69,6 +69,6 @@ def _runs_since(pod: Object, since: float) -> bool:
 def _moment(text: str | None) -> float:
     """A time as Kubernetes writes it, in seconds; 0 where there is none."""
     try:
-        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() if text else 0.0
+        return datetime.fromisoformat(text).timestamp() if text else 0.0
     except ValueError:
         return 0.0

@@ -70,9 +70,8 @@ def install_k3s(
     *,
     config: Mapping[str, Any],
     images: Sequence[Path],
-    environment: Mapping[str, str] | None = None,
 ) -> None:
-    """Put K3s on a running machine, ready to be started: binary, links, config.yaml, unit, environment file, image archives."""
+    """Put K3s on a running machine, ready to be started: binary, links, config.yaml, unit, image archives."""
     provide_k3s(machine, release, images)
     if release.distribution == "k3s":
         config = {**config, **_fit_to_host(machine)}
@@ -82,8 +81,6 @@ def install_k3s(
     command = "agent" if role is Role.AGENT else "server"
     done = machine.run(["/usr/bin/env", *settings, INSTALLER, command], timeout_s=_INSTALL_S)
     done.check(f"K3s could not be installed on {machine.name}")
-    if environment:
-        set_environment(machine, role, environment)
 
 
 def set_environment(machine: Machine, role: Role, environment: Mapping[str, str]) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from courselab.errors import LabError, Unreachable
+from courselab.errors import LabError
 from courselab.k3s.api import Api, Kind, Object
 
 NODE = Kind("Node", "api/v1", "nodes", namespaced=False)
@@ -47,7 +47,6 @@ def has_address(service: Object) -> bool:
     return bool(service.get("status", {}).get("loadBalancer", {}).get("ingress"))
 
 
-# What each packaged component of K3s must show before a lab that needs it is ready (docs.k3s.io/installation/packaged-components).
 def _available(name: str) -> Wanted:
     return Wanted(DEPLOYMENT, name, _serves, "kube-system")
 
@@ -57,6 +56,7 @@ def _serves(deployment: Object) -> bool:
     return condition_true(deployment, "Available") and deployment["status"].get("availableReplicas", 0) > 0
 
 
+# What each packaged component of K3s must show before a lab that needs it is ready (docs.k3s.io/installation/packaged-components).
 COMPONENTS: dict[str, tuple[Wanted, ...]] = {
     "coredns": (_available("coredns"),),
     "local-storage": (_available("local-path-provisioner"), Wanted(STORAGE_CLASS, "local-path", lambda _: True)),
@@ -115,9 +115,9 @@ def _wait_for_one(api: Api, wanted: Wanted, deadline: float, meanwhile: Callable
                     last = event["object"]
                     if wanted.holds(last):
                         return
-        except (Unreachable, LabError) as interrupted:
+        except LabError as interrupted:
             problem = interrupted.why
-            time.sleep(min(0.2, max(0.0, deadline - clock())))  # the API may be restarting: there is no event to wait on
+            time.sleep(min(_PAUSE_S, max(0.0, deadline - clock())))  # the API may be restarting: there is no event to wait on
         if clock() >= quiet_from + _WATCH_S:
             meanwhile()
             quiet_from = clock()

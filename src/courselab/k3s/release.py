@@ -51,7 +51,7 @@ def read_pins(infra: Path) -> Pins:
     try:
         data = tomllib.loads((infra / "k3s.toml").read_text(encoding="utf-8"))
         return Pins(str(data["version"]), str(data["releases"]).rstrip("/"), dict(data.get("sha256", {})))
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as broken:
+    except (OSError, LookupError, TypeError, ValueError) as broken:
         raise LabError("infra/k3s.toml cannot be used", why=str(broken), fix="Put the file back: git checkout infra/k3s.toml") from broken
 
 

@@ -8,9 +8,7 @@ from collections.abc import Callable
 from courselab.errors import LabError, UsageError
 from courselab.machines.base import Provider
 from courselab.paths import Paths
-from courselab.progress import Progress
-
-Ask = Callable[[str], bool]
+from courselab.progress import Ask, Progress
 
 
 def providers(paths: Paths, progress: Progress, *, ask: Ask) -> dict[str, Callable[[], Provider]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -49,7 +49,7 @@ class Hub:
         return {name: value for name, (at, value) in self._parts.items() if at > version and (version or value is not None)}
 
     @contextmanager
-    def listening(self):  # noqa: ANN201 a generator
+    def listening(self) -> Generator[None]:
         """Count a listener for as long as the block runs."""
         with self._changed:
             self._listeners += 1

@@ -61,20 +61,19 @@ class LabRow:
     """A started lab as far as files and the provider of machines tell, without asking its cluster."""
 
     chapter: str
-    phase: str  # starting, ready, stopped
+    phase: str  # as courselab.session.store.Phase says it
     provider: str
     k3s: str
     key: str  # another one after the lab was made anew
     params: dict[str, str] = field(default_factory=dict[str, str])
     hints: dict[str, int] = field(default_factory=dict[str, int])  # task → how many hints were taken
-    machines: tuple[MachineRow, ...] = ()
 
 
 class Labs(Protocol):
     """The course and this user's labs."""
 
     def chapters(self) -> list[dict[str, Any]]:
-        """Every chapter: chapter, title, summary, minutes, page, state, earned, possible, tasks. Quick: read from files."""
+        """Every chapter: chapter, title, summary, minutes, page, state, earned, possible. Quick: read from files."""
         ...
 
     def started(self) -> list[LabRow]:

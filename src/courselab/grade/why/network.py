@@ -9,8 +9,8 @@ from courselab.grade.match import nearest
 from courselab.grade.selectors import describe, selects
 from courselab.grade.settle import is_true
 from courselab.grade.why.walk import Walk
-from courselab.grade.why.workloads import is_alive, template_labels
-from courselab.grade.world import World, is_dying, labels_of, name_of, namespace_of
+from courselab.grade.why.workloads import is_alive
+from courselab.grade.world import is_dying, labels_of, name_of, namespace_of
 
 SHOWN = 5
 _SERVICE_OF_SVCLB = "svccontroller.k3s.cattle.io/svcname"
@@ -61,7 +61,8 @@ def _selects_nothing(walk: Walk, obj: Obj, selector: dict[str, Any], base: dict[
 
 def _makes_pods_for(workload: Obj, service: Obj, selector: dict[str, Any]) -> bool:
     """Whether a workload's pods would be those that the Service looks for."""
-    return namespace_of(workload) == namespace_of(service) and selects(selector, template_labels(workload)) and not is_dying(workload)
+    labels = table(workload, "spec", "template", "metadata", "labels")
+    return namespace_of(workload) == namespace_of(service) and selects(selector, labels) and not is_dying(workload)
 
 
 def _telling(labels: dict[str, str]) -> dict[str, str]:
@@ -188,11 +189,3 @@ def _certificate(walk: Walk, obj: Obj, name: str, base: dict[str, str]) -> None:
         walk.signal("ingress", "TlsMissing", secret=name, **base)
     elif dig(found, "type") != "kubernetes.io/tls":
         walk.signal("ingress", "TlsType", secret=name, type=text(found, "type"), **base)
-
-
-def reaches(world: World, obj: Obj) -> list[Obj]:
-    """The pods that a Service, or all Services behind an Ingress, would send to."""
-    if text(obj, "kind") == "Service":
-        return world.pods_of(obj)
-    found = [world.find("Service", backend["name"], namespace_of(obj)) for backend in backends(obj)]
-    return [pod for service in found if service for pod in world.pods_of(service)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from courselab.grade.dig import Obj, dig, number, rows, table, text
 from courselab.grade.settle import is_true, settling
 from courselab.grade.why.walk import Walk
-from courselab.grade.world import is_dying, labels_of, name_of, namespace_of
+from courselab.grade.world import is_dying, name_of, namespace_of
 
 PODS_LOOKED_AT = 8
 
@@ -84,11 +84,6 @@ def addon(walk: Walk, obj: Obj) -> None:
 def _revision(replica_set: Obj) -> int:
     revision = table(replica_set, "metadata", "annotations").get("deployment.kubernetes.io/revision", "0")
     return int(revision) if str(revision).isdigit() else 0
-
-
-def template_labels(obj: Obj) -> dict[str, str]:
-    """The labels that a workload's pods get; a pod's own."""
-    return labels_of(obj) if text(obj, "kind") == "Pod" else table(obj, "spec", "template", "metadata", "labels")
 
 
 def is_alive(obj: Obj) -> bool:

@@ -135,7 +135,7 @@ def _object(text: bytes) -> dict[str, Any]:
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as broken:
-        raise _garbled(f"{str(broken)[:120]}") from broken
+        raise _garbled(str(broken)[:120]) from broken
     if not isinstance(data, dict):
         raise _garbled("it is no object")
     return _mapping(data)  # pyright: ignore[reportUnknownArgumentType]

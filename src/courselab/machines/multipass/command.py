@@ -46,9 +46,7 @@ class Command:
         try:
             return self.runner(["multipass", *words], timeout_s=timeout_s, input=input, output_limit=output_limit)
         except CommandMissing as missing:
-            raise MultipassError(
-                "Multipass is not installed", why="There is no command `multipass`.", fix=f"{self.system.install}"
-            ) from missing
+            raise MultipassError("Multipass is not installed", why="There is no command `multipass`.", fix=self.system.install) from missing
         except CommandTimeout as late:
             error = MultipassUnreachable(
                 "Multipass does not answer",

@@ -19,7 +19,7 @@ from courselab.machines.multipass.machine import MultipassMachine
 from courselab.machines.multipass.record import Record
 from courselab.machines.multipass.system import System
 from courselab.paths import Paths
-from courselab.progress import Progress, Silent
+from courselab.progress import Progress
 
 _OLDEST = (1, 13)  # snapshots
 _RESERVED = "primary"  # Multipass shares the user's home with a machine of this name
@@ -119,7 +119,7 @@ def multipass_provider(paths: Paths, progress: Progress, system: System | None =
     """The provider for this computer."""
     command = Command(system or System.here())
     state, cache, recipe = paths.state, paths.cache, paths.infra / "multipass"
-    return MultipassProvider(Host.of(command, Waiting(), state=state, cache=cache, recipe=recipe, progress=progress or Silent()))
+    return MultipassProvider(Host.of(command, Waiting(), state=state, cache=cache, recipe=recipe, progress=progress))
 
 
 def _check(spec: MachineSpec) -> None:
