@@ -35,7 +35,7 @@ def affected(checker: Checker, judged: Mapping[str, Judged], change: Change) -> 
     it: the way from a Deployment to the event that tells the reason leads through every kind.
     """
     found = {check.mark.id for check in checker.checks if _is_affected(check, judged.get(check.mark.id), change)}
-    return found | _dependents(checker, found)
+    return checker.needing(found)
 
 
 def _is_affected(check: CheckFunction, before: Judged | None, change: Change) -> bool:
@@ -46,16 +46,6 @@ def _is_affected(check: CheckFunction, before: Judged | None, change: Change) ->
     if before.passed:
         return bool(change.kinds & (kinds_read(check) | before.kinds))
     return bool(change.kinds) or change.nodes or (change.waited and before.verdict is VerdictName.WAITING)
-
-
-def _dependents(checker: Checker, ids: set[str]) -> set[str]:
-    """The checks that need one of these, or need one that does."""
-    found, grew = set[str](), True
-    while grew:
-        more = {check.mark.id for check in checker.checks if (ids | found).intersection(check.mark.needs)} - ids - found
-        found |= more
-        grew = bool(more)
-    return found
 
 
 def kinds_read(check: CheckFunction) -> frozenset[str]:

@@ -7,11 +7,11 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from courselab.course.model import Lab
 from courselab.errors import LabError
@@ -19,39 +19,28 @@ from courselab.grade.authors import CheckerMistake, CheckMark, DiagnoseMark, Fac
 
 
 class CheckerBroken(LabError):
-    """A checker file cannot be used. Never the student's fault."""
+    """A checker file cannot be used, for what stands in `line` (0: no line in particular). Never the student's fault."""
+
+    def __init__(self, what: str, *, why: str, fix: str, detail: str = "", line: int = 0) -> None:
+        super().__init__(what, why=why, fix=fix, detail=detail)
+        self.line = line
+
+
+_Mark = TypeVar("_Mark", CheckMark, FactMark, ProbeMark, DiagnoseMark)
 
 
 @dataclass(frozen=True)
-class CheckFunction:
-    """A check and its function."""
+class Marked(Generic[_Mark]):
+    """A function of a checker file, with the mark that says what it is for."""
 
-    mark: CheckMark
+    mark: _Mark
     function: Callable[..., Any]
 
 
-@dataclass(frozen=True)
-class FactFunction:
-    """A fact and its function."""
-
-    mark: FactMark
-    function: Callable[..., Any]
-
-
-@dataclass(frozen=True)
-class ProbeFunction:
-    """A probe and its function."""
-
-    mark: ProbeMark
-    function: Callable[..., Any]
-
-
-@dataclass(frozen=True)
-class DiagnoseFunction:
-    """A diagnosis and its function."""
-
-    mark: DiagnoseMark
-    function: Callable[..., Any]
+CheckFunction = Marked[CheckMark]
+FactFunction = Marked[FactMark]
+ProbeFunction = Marked[ProbeMark]
+DiagnoseFunction = Marked[DiagnoseMark]
 
 
 @dataclass(frozen=True)
@@ -62,7 +51,7 @@ class Checker:
     checks: tuple[CheckFunction, ...] = ()
     facts: tuple[FactFunction, ...] = ()
     probes: tuple[ProbeFunction, ...] = ()
-    diagnoses: tuple[DiagnoseFunction, ...] = field(default=())
+    diagnoses: tuple[DiagnoseFunction, ...] = ()
 
     def reads(self) -> set[str]:
         """Every kind that some check reads."""
@@ -72,13 +61,18 @@ class Checker:
         """The same checker with the checks of the tasks that were drawn for this student; all of them where none are drawn."""
         return self.only({f"{chapter}.{name}" for name in params["tasks"].split()}) if "tasks" in params else self
 
+    def needing(self, ids: Iterable[str]) -> set[str]:
+        """These checks, and all that need one of them, directly or through others."""
+        found = set(ids)
+        while more := {check.mark.id for check in self.checks if found.intersection(check.mark.needs)} - found:
+            found |= more
+        return found
+
     def only(self, ids: set[str]) -> Checker:
         """The same checker with only these checks, what they need, and the probes they read."""
-        needed, grew = set(ids), True
-        while grew:
-            more = {need for check in self.checks if check.mark.id in needed for need in check.mark.needs} - needed
+        needed = set(ids)
+        while more := {need for check in self.checks if check.mark.id in needed for need in check.mark.needs} - needed:
             needed |= more
-            grew = bool(more)
         checks = tuple(check for check in self.checks if check.mark.id in needed)
         read = {name for check in checks for name in check.mark.probes}
         return Checker(
@@ -118,12 +112,14 @@ def load_module(path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except SyntaxError as wrong:
-        raise CheckerBroken(f"{path}:{wrong.lineno} is not valid Python", why=str(wrong.msg), fix="Mend that line.") from wrong
+        line = wrong.lineno or 0
+        raise CheckerBroken(f"{path}:{line} is not valid Python", why=str(wrong.msg), fix="Mend that line.", line=line) from wrong
     except Exception as wrong:
         frames = reversed(traceback.extract_tb(wrong.__traceback__))
-        where = next((f"{path}:{frame.lineno}" for frame in frames if frame.filename == str(path)), str(path))
+        line = next((frame.lineno or 0 for frame in frames if frame.filename == str(path)), 0)
+        where, why = f"{path}:{line}" if line else str(path), f"{type(wrong).__name__}: {wrong}"
         raise CheckerBroken(
-            f"{where} cannot be loaded", why=f"{type(wrong).__name__}: {wrong}", fix="Mend that line.", detail=traceback.format_exc()
+            f"{where} cannot be loaded", why=why, fix="Mend that line.", detail=traceback.format_exc(), line=line
         ) from wrong
     return module
 
@@ -133,10 +129,10 @@ def find_functions(path: Path, module: ModuleType) -> Checker:
     found = [(mark, function) for function in list(vars(module).values()) if inspect.isfunction(function) for mark in marks_of(function)]
     return Checker(
         path,
-        tuple(CheckFunction(mark, function) for mark, function in found if isinstance(mark, CheckMark)),
-        tuple(FactFunction(mark, function) for mark, function in found if isinstance(mark, FactMark)),
-        tuple(ProbeFunction(mark, function) for mark, function in found if isinstance(mark, ProbeMark)),
-        tuple(DiagnoseFunction(mark, function) for mark, function in found if isinstance(mark, DiagnoseMark)),
+        tuple(Marked(mark, function) for mark, function in found if isinstance(mark, CheckMark)),
+        tuple(Marked(mark, function) for mark, function in found if isinstance(mark, FactMark)),
+        tuple(Marked(mark, function) for mark, function in found if isinstance(mark, ProbeMark)),
+        tuple(Marked(mark, function) for mark, function in found if isinstance(mark, DiagnoseMark)),
     )
 
 

@@ -105,8 +105,7 @@ def _ask_cluster(target: Target) -> _Asked:
             _ask_lists(target, api, asked)
             pods = asked.pages.get(KNOWN["Pod"])
             wanted = logs_wanted(pods.items if pods else [])
-            logs = together([partial(read_log, api, *one) for one in wanted], at_once=LISTS_AT_ONCE)
-            asked.logs = [log for log in logs if log is not None]
+            asked.logs = read_logs(api, wanted)
     except LabError as silent:
         asked.why = silent.sentences
     return asked
@@ -171,8 +170,13 @@ def logs_wanted(pods: Iterable[Obj]) -> list[tuple[Obj, str, bool]]:
     return wanted[:LOGS_AT_MOST]
 
 
-def read_log(api: Api, pod: Obj, container: str, previous: bool) -> ContainerLog | None:
-    """The last lines of a container, not yet cleaned of secrets; None if they cannot be had."""
+def read_logs(api: Api, wanted: Sequence[tuple[Obj, str, bool]]) -> list[ContainerLog]:
+    """The last lines of these containers, not yet cleaned of secrets, as far as they can be had."""
+    logs = together([partial(_read_log, api, *one) for one in wanted], at_once=LISTS_AT_ONCE)
+    return [log for log in logs if log is not None]
+
+
+def _read_log(api: Api, pod: Obj, container: str, previous: bool) -> ContainerLog | None:
     path = f"/api/v1/namespaces/{namespace_of(pod)}/pods/{name_of(pod)}/log"
     query = {"container": container, "tailLines": LOG_LINES, "limitBytes": _LOG_BYTES, "previous": "true" if previous else "false"}
     try:

@@ -13,6 +13,7 @@ from courselab.course.model import Lab
 from courselab.course.params import placeholders
 from courselab.course.scripts import read_scripts
 from courselab.errors import LabError
+from courselab.grade.authors import CheckMark, DiagnoseMark, FactMark, ProbeMark
 from courselab.grade.checker import Checker, CheckerBroken, checker_path, find_functions, load_module, problems_of
 from courselab.grade.kinds import KNOWN, canonical
 from courselab.grade.match import nearest
@@ -32,8 +33,7 @@ def lint_checker(lab: Lab, course: Path) -> list[Finding]:
     try:
         checker = find_functions(path, load_module(path))
     except CheckerBroken as broken:
-        line = re.search(r":(\d+) ", broken.what)
-        return [Finding(path, int(line[1]) if line else 0, broken.why), *_images(lab)]
+        return [Finding(path, broken.line, broken.why), *_images(lab)]
     except LabError as broken:
         return [Finding(path, 0, f"{broken.what}: {broken.why}"), *_images(lab)]
     found = [*_functions(checker, lab, text), *_kinds(checker, text), *_reads(lab, path, text), *_mistakes(lab, checker), *_images(lab)]
@@ -50,7 +50,7 @@ def _functions(checker: Checker, lab: Lab, text: str) -> Iterator[Finding]:
             yield Finding(checker.path, _line(fact.function), f"fact {fact.mark.name} is of {machine}, which is no machine of lab.yaml")
     yield from _watched_objects(checker, lab)
     for found in (*checker.checks, *checker.facts, *checker.probes, *checker.diagnoses):
-        for name in _unknown_arguments(found.function, _GIVEN[type(found).__name__]):
+        for name in _unknown_arguments(found.function, _GIVEN[type(found.mark)]):
             yield Finding(checker.path, _line(found.function), f"{found.function.__name__} asks for {name!r}, which it is not given")
 
 
@@ -66,10 +66,10 @@ def _watched_objects(checker: Checker, lab: Lab) -> Iterator[Finding]:
 
 
 _GIVEN = {
-    "CheckFunction": {"cluster", "nodes", "probes", "params"},
-    "DiagnoseFunction": {"cluster", "nodes", "probes", "params", "failure"},
-    "ProbeFunction": {"lab", "cluster", "nodes", "params"},
-    "FactFunction": {"host", "params"},
+    CheckMark: {"cluster", "nodes", "probes", "params"},
+    DiagnoseMark: {"cluster", "nodes", "probes", "params", "failure"},
+    ProbeMark: {"lab", "cluster", "nodes", "params"},
+    FactMark: {"host", "params"},
 }
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from courselab.grade.affected import Change
-from courselab.grade.collect import collect
+from courselab.grade.collect import collect, read_logs
 from courselab.grade.experiments import Cache
 from courselab.grade.kube import Api
 from courselab.grade.live import Live
@@ -33,7 +33,7 @@ from courselab.grade.standing import Standing, Update
 from courselab.grade.streams import Changed, Ended, Streams
 from courselab.grade.target import Target
 from courselab.grade.together import Later
-from courselab.grade.watch_work import Collected, Gone, Work, ask, probe, read_logs
+from courselab.grade.watch_work import Collected, Gone, Work, ask, probe
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a watch has done in the background: collecting, asking machines and the API, reading logs, making experiments."""
+"""What a watch has done in the background: collecting, asking machines and the API, making experiments."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ from functools import partial
 from pathlib import Path
 
 from courselab.errors import LabError
-from courselab.grade.collect import LISTS_AT_ONCE, NO_WISHES, ask_machine, custom_kinds, read_log, redactor_for
-from courselab.grade.evidence import ContainerLog, Evidence, NodeState, ProbeResult
+from courselab.grade.collect import NO_WISHES, ask_machine, custom_kinds, redactor_for
+from courselab.grade.evidence import Evidence, NodeState, ProbeResult
 from courselab.grade.experiments import Cache, Experiments
 from courselab.grade.judge import judge
 from courselab.grade.kinds import Kind, to_collect
 from courselab.grade.kube import Access, Api
-from courselab.grade.live import Wanted
 from courselab.grade.node_facts import Asked, mark_of, node_state
 from courselab.grade.redact import Redactor
 from courselab.grade.run import Collector
 from courselab.grade.standing import Standing
 from courselab.grade.target import Target
-from courselab.grade.together import Later, together
+from courselab.grade.together import Later
 
 ALIVE_TIMEOUT_S = 5.0
 
@@ -133,12 +132,6 @@ def _answers(api: Api) -> bool:
         return bool(api.get("/version", timeout_s=ALIVE_TIMEOUT_S))
     except LabError:
         return False
-
-
-def read_logs(api: Api, wanted: list[Wanted]) -> list[ContainerLog]:
-    """The last lines of these containers."""
-    logs = together([partial(read_log, api, *one) for one in wanted], at_once=LISTS_AT_ONCE)
-    return [log for log in logs if log is not None]
 
 
 def probe(standing: Standing, evidence: Evidence, passed: set[str], due: set[str]) -> dict[str, ProbeResult]:

@@ -91,18 +91,7 @@ def cases_of(lab: Lab, task: str = "") -> Iterator[Case]:
             yield from (Case(kind, script) for script in found if script.task == name)
 
 
-def needing(checker: Checker, id: str) -> set[str]:
-    """A check and all that need it, directly or through others."""
-    found, grew = {id}, True
-    while grew:
-        more = {check.mark.id for check in checker.checks if found.intersection(check.mark.needs)} - found
-        found |= more
-        grew = bool(more)
-    return found
-
-
 def disturbed(checker: Checker) -> set[str]:
     """Checks that stand on an experiment that changes the lab for a moment, and those that need them."""
     names = {probe.mark.name for probe in checker.probes if probe.mark.effect == "disturb"}
-    direct = [check.mark.id for check in checker.checks if names.intersection(check.mark.probes)]
-    return {id for one in direct for id in needing(checker, one)}
+    return checker.needing(check.mark.id for check in checker.checks if names.intersection(check.mark.probes))

@@ -20,7 +20,7 @@ from courselab.grade.verdict import Judged, VerdictName
 from courselab.process import CommandTimeout
 from courselab.progress import Progress
 from courselab.session.setup import ScriptFailed
-from courselab.verify.cases import Case, Kind, Result, cases_of, disturbed, needing
+from courselab.verify.cases import Case, Kind, Result, cases_of, disturbed
 
 HASTY_S = 5  # most failures are decided by then; where the outcome is not the expected one, the task's whole deadline is waited
 PATIENT = 2  # what must pass may take this many times its deadline: this computer may be busy
@@ -153,7 +153,7 @@ class Verification:
         self.own.run(script)
         id = self._id(script)
         disturb = self._disturbs(id)
-        may = needing(self._checker, id) if disturb else needing(self._checker, id) | disturbed(self._checker)
+        may = self._checker.needing([id]) | (set[str]() if disturb else disturbed(self._checker))
 
         def look(outcome: Outcome) -> _Seen:
             by_id = {one.id: one for one in outcome.judged}
@@ -244,7 +244,7 @@ class Verification:
         if script is None:
             return ""
         id = self._id(script)
-        others = needing(self._checker, id) - {id}
+        others = self._checker.needing([id]) - {id}
         try:
             self._undo(script.task)
             self._solve([script.task])

@@ -9,6 +9,7 @@ from courselab.grade.dig import Obj, dig, number, rows, table, text, texts
 from courselab.grade.evidence import cluster_time
 from courselab.grade.match import nearest
 from courselab.grade.meaning import parse_image, readable
+from courselab.grade.placement import tolerations
 from courselab.grade.selectors import describe
 from courselab.grade.settle import is_true
 from courselab.grade.why.walk import Walk, short
@@ -80,20 +81,10 @@ def _with_taints(world: World, obj: Obj, message: str) -> str:
     """The scheduler's message with the taints that newer ones do not name: "1 node(s) had untolerated taint(s)"."""
     if "untolerated taint(s)" not in message:
         return message
-    tolerated = rows(obj, "spec", "tolerations")
-    taints = [taint for node in world.objects("Node") for taint in rows(node, "spec", "taints") if not _tolerates(tolerated, taint)]
+    spec = table(obj, "spec")
+    taints = [taint for node in world.objects("Node") for taint in rows(node, "spec", "taints") if not tolerations(spec, taint)]
     named = {f"{{{text(taint, 'key')}: {text(taint, 'value')}}}": None for taint in taints if text(taint, "effect") != "PreferNoSchedule"}
     return " ".join([message, *(f"untolerated taint {one}" for one in named)])
-
-
-def _tolerates(tolerations: list[Obj], taint: Obj) -> bool:
-    """Whether one of the tolerations is for this taint: https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/"""
-    return any(
-        text(one, "key") in ("", text(taint, "key"))
-        and text(one, "effect") in ("", text(taint, "effect"))
-        and (text(one, "operator") == "Exists" or text(one, "value") == text(taint, "value"))
-        for one in tolerations
-    )
 
 
 def _asked(world: World, obj: Obj, message: str) -> dict[str, str]:
