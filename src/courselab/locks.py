@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
 
 if sys.platform == "win32":
     import msvcrt
-    import os
     import time
 
     # A locked byte cannot be read by others there: lock one far behind what is written in the file.
@@ -39,3 +42,21 @@ else:
     def wait_lock(handle: int) -> None:
         """Take the lock of an open file, however long another process has it."""
         fcntl.flock(handle, fcntl.LOCK_EX)
+
+
+@contextmanager
+def locked(path: Path) -> Generator[None]:
+    """Hold the lock of the file `path`, which is made if it is not there, however long another process has it."""
+    with path.open("a") as file:
+        wait_lock(file.fileno())
+        yield
+
+
+@contextmanager
+def held_if_free(path: Path) -> Generator[bool]:
+    """Hold the lock of the file `path` unless another process has it; gives whether nobody has. A file that is not there is not made."""
+    if not path.exists():
+        yield True
+        return
+    with path.open("r+" if os.access(path, os.W_OK) else "r") as file:
+        yield try_lock(file.fileno())

@@ -15,7 +15,7 @@ from courselab.errors import LabError, UsageError
 from courselab.k3s import debian
 from courselab.k3s.release import Release, architecture
 from courselab.k3s.standin.parts import digest_of
-from courselab.machines.local.packages import NEEDS
+from courselab.machines.local.packages import MAKES_IMAGE, NEEDS
 from courselab.paths import Paths
 from courselab.progress import Progress
 from courselab.session.context import Context
@@ -27,7 +27,6 @@ _GIT_S = 60.0
 _ASK_S = 60.0
 # Beside what machines need: what `./lab` is started with.
 _PYTHON_PACKAGES = ("python3", "python3-venv", "python3-pip-whl", "python3-setuptools-whl")
-_MAKES_IMAGE = "mmdebstrap"  # the image is in the bundle
 _NOT_COURSE = {".git", ".venv", "node_modules", "__pycache__", ".pytest_cache", ".ruff_cache"}
 _NOT_COURSE_ON_TOP = {"work", "site"}  # further down these are starter files, and a part of the program
 
@@ -139,7 +138,7 @@ def _wheels(paths: Paths, progress: Progress) -> list[Path]:
 
 def _packages(folder: Path, progress: Progress) -> list[Path]:
     """The Debian packages that a computer like this one may lack, with all they depend on, and apt's index of them."""
-    wanted = sorted({need.package for need in NEEDS if need.package != _MAKES_IMAGE} | set(_PYTHON_PACKAGES))
+    wanted = sorted({need.package for need in NEEDS if need.program != MAKES_IMAGE} | set(_PYTHON_PACKAGES))
     with progress.stage("Fetching Debian packages", eta_s=20):
         debian.fetch(wanted, architecture(), folder)
         for unused in ("lists", "status"):

@@ -14,7 +14,7 @@ from courselab.bundle import archive
 from courselab.bundle.manifest import END, LIMIT_BYTES, NAME, Entry, Manifest, decode, digest, refuse_unless_fit
 from courselab.course import Catalog
 from courselab.errors import LabError, UsageError
-from courselab.locks import wait_lock
+from courselab.locks import locked
 from courselab.machines.local.image import find_image, host_suite
 from courselab.paths import Paths
 from courselab.progress import Progress, Stage
@@ -46,8 +46,7 @@ def load(context: Context, path: Path, *, expect: str = "") -> tuple[Manifest, s
         _refuse_another_course(paths, manifest)
         staging = paths.cache / "bundle" / f"loading-{fingerprint[:16]}"
         staging.mkdir(parents=True, exist_ok=True)
-        with (staging.parent / "load.lock").open("w") as lock:
-            wait_lock(lock.fileno())
+        with locked(staging.parent / "load.lock"):
             _refuse_without_room(manifest, staging)
             with context.progress.stage("Checking and copying", path.name, eta_s=15) as stage:
                 _read_all(file, manifest, fingerprint, staging, stage)

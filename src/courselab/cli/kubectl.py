@@ -13,6 +13,7 @@ import click
 from courselab.cli.app import App, PassThrough, on_terminal
 from courselab.errors import UsageError
 from courselab.machines import Machine
+from courselab.machines.commands import login_shell
 from courselab.process import become
 from courselab.session.context import running_machine
 
@@ -42,8 +43,7 @@ def send(server: Machine, argv: Sequence[str], full: Sequence[str], manifests: b
     """Run kubectl with `manifests` as its standard input; `full` is the host command for it."""
     sys.stdout.flush()
     if sys.platform == "win32":  # there `multipass exec` reads the console, not what it is given; the machine knows another way
-        login = ["/bin/bash", "--login", "-c", 'exec "$@"', "bash", "kubectl", *argv]
-        done = server.run(login, input=manifests, timeout_s=_TIMEOUT_S, user="student")
+        done = server.run(login_shell(["kubectl", *argv]), input=manifests, timeout_s=_TIMEOUT_S, user="student")
         sys.stdout.buffer.write(done.stdout)
         sys.stderr.buffer.write(done.stderr)
         return done.code

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
-from courselab.locks import try_lock
+from courselab.locks import held_if_free
 
 STALE_S = 2 * 3600.0  # longer than any builder works on what has no lock of its own
 
 
 def half_made(cache: Path) -> Iterator[Path]:
     """Folders that were never finished. A download that `lab` goes on with is none; nor is what somebody makes, who waits meanwhile."""
-    with _building_held(cache / "standin" / "build.lock") as nobody:
+    with held_if_free(cache / "standin" / "build.lock") as nobody:
         if nobody:
             yield from sorted((cache / "standin").glob(".*.new"))
             yield from sorted((cache / "standin" / "parts").glob(".*.new"))
@@ -25,16 +24,6 @@ def half_made(cache: Path) -> Iterator[Path]:
 def temporary_files(folder: Path) -> Iterator[Path]:
     """What an atomic write leaves beside its file when it is killed: ".lab.json.ab12cd34"."""
     yield from sorted(path for path in folder.glob(".*.*") if path.is_file() and not path.is_symlink() and _is_stale(path))
-
-
-@contextmanager
-def _building_held(lock: Path) -> Generator[bool]:
-    """Hold the lock of all builders; gives False if one works."""
-    if not lock.exists():
-        yield True
-        return
-    with lock.open("r+") as handle:
-        yield try_lock(handle.fileno())
 
 
 def _is_stale(path: Path) -> bool:

@@ -6,9 +6,9 @@ import builtins
 import enum
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from courselab.process import Completed
 
@@ -55,6 +55,18 @@ class MachineSpec:
     disk_gib: int = 10
     mounts: tuple[Mount, ...] = ()
     student_uid: int = 1000  # the user `student` gets this number, so that files in a shared folder belong to the learner
+
+    def to_json(self) -> dict[str, Any]:
+        """As values."""
+        mounts = [{**asdict(mount), "source": str(mount.source)} for mount in self.mounts]
+        return {**asdict(self), "mounts": mounts}
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> MachineSpec:
+        """From what JSON keeps of it."""
+        mounts = tuple(Mount(Path(mount["source"]), mount["target"], mount["writable"]) for mount in stored["mounts"])
+        fields: dict[str, Any] = {**stored, "mounts": mounts}
+        return cls(**fields)
 
 
 @dataclass(frozen=True)

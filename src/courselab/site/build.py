@@ -17,7 +17,7 @@ from pathlib import Path
 
 from courselab import process
 from courselab.errors import LabError
-from courselab.locks import wait_lock
+from courselab.locks import locked
 from courselab.paths import Paths
 from courselab.progress import Progress
 
@@ -36,15 +36,11 @@ def built_site(paths: Paths, progress: Progress) -> Path:
     if folder.is_dir():
         os.utime(folder)
         return folder
-    handle = os.open(sites / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        wait_lock(handle)
+    with locked(sites / ".lock"):
         if not folder.is_dir():
             with progress.stage("Building the course site", eta_s=6):
                 _build_into(paths.course, folder)
             _remove_old(sites)
-    finally:
-        os.close(handle)
     return folder
 
 

@@ -97,11 +97,11 @@ class Disk:
 
     def snapshot_bytes(self, name: str) -> int:
         """What a snapshot takes on the host's disk; 0 if there is none."""
-        return disk_bytes([self._snapshot(name)])
+        return disk_bytes([self.snapshot_folder(name)])
 
     def restore(self, name: str, *, keep: str = "") -> None:
         """Use a copy of the snapshot `name` from now on; the disk of before becomes snapshot `keep`. Raises LabError if there is none."""
-        source = self._snapshot(name)
+        source = self.snapshot_folder(name)
         if not source.is_dir():
             raise LabError(
                 f"{self.machine.name} has no snapshot {name!r}", why=f"It has: {', '.join(self.snapshots()) or 'none'}.", fix="Choose one."
@@ -124,7 +124,7 @@ class Disk:
 
     def delete_snapshot(self, name: str) -> None:
         """Remove a snapshot, if it is there."""
-        remove_tree(self._snapshot(name))
+        remove_tree(self.snapshot_folder(name))
 
     def _new(self) -> Path:
         disks = self.machine / "disks"
@@ -140,21 +140,18 @@ class Disk:
         link.symlink_to(disk.relative_to(self.machine))
         os.replace(link, self.current)
 
-    def snapshot_folder(self, name: str) -> Path:
-        """Where a snapshot is kept, with a copy of machine.json as it was then."""
-        return self._snapshot(name)
-
     def _note(self, disk: Path) -> None:
         """What a disk is of no use without: which image is below it, which folders it was used with."""
         shutil.copyfile(self.machine / "machine.json", disk / "machine.json")
 
     def _new_snapshot(self, name: str) -> Path:
-        target = self._snapshot(name)
+        target = self.snapshot_folder(name)
         if target.exists():
             raise LabError(f"{self.machine.name} already has a snapshot {name!r}", why="It is not overwritten.", fix="Delete it first.")
         return target
 
-    def _snapshot(self, name: str) -> Path:
+    def snapshot_folder(self, name: str) -> Path:
+        """Where a snapshot is kept, with a copy of machine.json as it was then. Raises UsageError if that is no name for one."""
         if not name or name.startswith(".") or "/" in name or "\0" in name or len(name.encode()) > 200:
             why = "It is empty, long, begins with a dot or has a slash."
             raise UsageError(f"{name[:60]!r} is no name for a snapshot", why=why, fix="Choose another.")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from courselab.errors import UsageError
+from courselab.machines.commands import home_and_environment, login_shell
 
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # What could change or harm the one kernel that host and machines share: its clock, its modules, its hardware, its security rules.
 # Neither a machine nor a program that is sent into it has these; the latter would otherwise bring along all that the host's root may do.
 DROPPED_CAPABILITIES = (
@@ -40,15 +38,12 @@ def groups_of(leader: int, tops: Sequence[tuple[Path, str]]) -> list[Path]:
 
 def entering(leader: int, argv: Sequence[str], *, user: str, extra_env: Sequence[str] = ()) -> list[str]:
     """`argv` as `user` inside the namespaces of the machine whose init is `leader`."""
-    if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", user):
-        raise UsageError(f"{user!r} is not a user name", why="It has characters that no user name has.", fix="Use root or student.")
-    home = "/root" if user == "root" else f"/home/{user}"
-    environment = [f"HOME={home}", f"USER={user}", f"LOGNAME={user}", f"PATH={PATH}", "LANG=C.UTF-8", "SHELL=/bin/bash", *extra_env]
+    home, environment = home_and_environment(user)
     become = [] if user == "root" else ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "--"]
     return [
         "setpriv", f"--bounding-set={','.join(f'-{name}' for name in (*DROPPED_CAPABILITIES, 'sys_boot'))}", "--",
         "nsenter", f"--target={leader}", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--",
-        "/usr/bin/env", "-i", "-C", home, *environment, *become, *argv,
+        "/usr/bin/env", "-i", "-C", home, *environment, *extra_env, *become, *argv,
     ]  # fmt: skip
 
 
@@ -58,7 +53,7 @@ def shell(leader: int, argv: Sequence[str], *, user: str, terminal: bool) -> lis
     On a terminal it gets one of the machine's own, so that job control and the window's size work. Without one, what it prints
     and what it complains about stay two streams.
     """
-    login = ["/bin/bash", "--login", *(["-c", 'exec "$@"', "bash", *argv] if argv else [])]
+    login = login_shell(argv)
     if not terminal:
         return entering(leader, login, user=user)
     own_terminal = ["script", "--quiet", "--flush", "--return", "--command", f"exec {shlex.join(login)}", "/dev/null"]

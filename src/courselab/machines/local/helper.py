@@ -21,6 +21,7 @@ from typing import Any
 
 from courselab import process
 from courselab.errors import LabError, Unreachable
+from courselab.machines.base import MachineSpec
 from courselab.machines.local import record
 from courselab.machines.local.machine import LocalMachine
 from courselab.machines.local.provider import LocalProvider
@@ -79,7 +80,7 @@ class Helper:
         provider_calls: dict[str, Callable[[dict[str, Any]], Any]] = {
             "prepare": lambda _: self._provider.prepare(),
             "create": lambda args: record.to_json(
-                self._provider.create(record.spec_from_json(args["spec"]), anew=args["anew"], keep=args["keep"]).record
+                self._provider.create(MachineSpec.from_json(args["spec"]), anew=args["anew"], keep=args["keep"]).record
             ),
             "sweep": lambda args: self._provider.sweep(args["lab"]),
             "leftovers": lambda args: self._provider.leftovers(args["busy"], remove=True),

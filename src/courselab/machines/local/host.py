@@ -5,12 +5,12 @@ from __future__ import annotations
 import fcntl
 import ipaddress
 import shutil
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from courselab import process
+from courselab.locks import locked
 from courselab.machines.local import record
 from courselab.machines.local.cgroups import Cgroups
 from courselab.machines.local.hostsettings import HostSettings
@@ -48,12 +48,9 @@ class Host:
         """Where the machine `name` is kept."""
         return self.machines / name
 
-    @contextmanager
-    def locked(self, name: str = "") -> Generator[None, None, None]:
+    def locked(self, name: str = "") -> AbstractContextManager[None]:
         """Hold the lock of the machine `name`, or the one for what all share. Ends with the process that holds it."""
-        with self._lock_file(name).open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        return locked(self._lock_file(name))
 
     def _lock_file(self, name: str) -> Path:
         locks = self.machines / ".locks"

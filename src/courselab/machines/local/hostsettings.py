@@ -8,15 +8,15 @@ reboot. It names the boot, in case /run is on a disk.
 
 from __future__ import annotations
 
-import fcntl
 import json
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from courselab import files, process
+from courselab.locks import locked
 from courselab.machines.local.names import BRIDGES
 from courselab.machines.local.packages import find_program
 
@@ -149,9 +149,6 @@ class HostSettings:
     def _write(self, record: dict[str, Any]) -> None:
         files.write_json(self._file, record)
 
-    @contextmanager
-    def _locked(self) -> Generator[None, None, None]:
+    def _locked(self) -> AbstractContextManager[None]:
         self.run.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.run / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        return locked(self.run / "lock")

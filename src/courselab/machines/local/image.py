@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from courselab import files, process
 from courselab.errors import LabError
+from courselab.locks import locked
 from courselab.machines.local.disk import remove_tree
 from courselab.progress import Progress, Stage
 
@@ -76,22 +76,15 @@ def build(image: Image, recipe: Path, sources: Sources, progress: Progress) -> N
 
     Raises LabError with the last words of mmdebstrap.
     """
-    image.folder.parent.mkdir(parents=True, exist_ok=True)
-    with (image.folder.parent / f"{image.key}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if image.ready:
-            return
+
+    def make(root: Path) -> None:
         with progress.stage("Making the machine image", f"{sources.suite}, 180 MB, only once", eta_s=BUILD_ETA_S) as stage:
-            remove_tree(image.folder)
-            making = image.folder.with_suffix(".new")
-            remove_tree(making)
-            making.mkdir(mode=0o755)
-            _unpack(making / "root", recipe, sources, stage)
+            _bootstrap(root, recipe, sources, stage)
             stage.update("setting it up", 0.95)
-            _customise(making / "root", recipe)
+            _customise(root, recipe)
             os.sync()
-            files.write_atomic(making / "complete", f"{image.key}\n".encode(), mode=0o644)
-            making.rename(image.folder)
+
+    _make_whole(image, make)
 
 
 def pack(image: Image, folder: Path) -> Path:
@@ -105,35 +98,34 @@ def pack(image: Image, folder: Path) -> Path:
 
 def unpack(image: Image, archive: Path) -> None:
     """Make the image out of a file that `pack` wrote, unless it is there. As with `build`, it is there whole or not at all."""
-    image.folder.parent.mkdir(parents=True, exist_ok=True)
-    with (image.folder.parent / f"{image.key}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if image.ready:
-            return
-        remove_tree(image.folder)
-        making = image.folder.with_suffix(".new")
-        remove_tree(making)
-        (making / "root").mkdir(parents=True, mode=0o755)
-        making.chmod(0o755)
-        argv = [
-            "tar",
-            "--extract",
-            "--file",
-            str(archive),
-            *_TAR,
-            "--preserve-permissions",
-            "--same-owner",
-            "--directory",
-            str(making / "root"),
-        ]
+
+    def make(root: Path) -> None:
+        root.mkdir(mode=0o755)
+        argv = ["tar", "--extract", "--file", str(archive), *_TAR, "--preserve-permissions", "--same-owner", "--directory", str(root)]
         done = process.run(argv, timeout_s=BUILD_TIMEOUT_S)
         done.check("The machine image could not be unpacked", fix="Check that the disk is not full, then try again.")
         os.sync()
+
+    _make_whole(image, make)
+
+
+def _make_whole(image: Image, make: Callable[[Path], None]) -> None:
+    """Have the image's root made, and written to the disk, by `make` unless it is there. It counts from the last step on, not before."""
+    image.folder.parent.mkdir(parents=True, exist_ok=True)
+    with locked(image.folder.parent / f"{image.key}.lock"):
+        if image.ready:
+            return
+        making = image.folder.with_suffix(".new")
+        for old in (image.folder, making):
+            remove_tree(old)
+        making.mkdir()
+        making.chmod(0o755)  # whatever our umask is
+        make(making / "root")
         files.write_atomic(making / "complete", f"{image.key}\n".encode(), mode=0o644)
         making.rename(image.folder)
 
 
-def _unpack(root: Path, recipe: Path, sources: Sources, stage: Stage) -> None:
+def _bootstrap(root: Path, recipe: Path, sources: Sources, stage: Stage) -> None:
     """Run mmdebstrap, showing its steps."""
     steps = {"apt-get update": 0.05, "downloading": 0.1, "extracting": 0.3, "installing": 0.5, "cleaning": 0.9}
 

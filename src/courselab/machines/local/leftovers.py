@@ -5,17 +5,16 @@ Nothing here belongs to a machine that runs, is being started, or could be: thos
 
 from __future__ import annotations
 
-import fcntl
 import json
 import re
 import shutil
-from collections.abc import Callable, Collection, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from courselab import process
 from courselab.errors import LabError
+from courselab.locks import held_if_free
 from courselab.machines.local import record
 from courselab.machines.local.cgroups import SLICE
 from courselab.machines.local.disk import remove_tree, unescape
@@ -186,24 +185,9 @@ def _images(images: Path) -> Iterator[Leftover]:
     """Machine images that were never finished and that nobody makes now."""
     for folder in sorted(images.glob("*/")):
         if folder.suffix == ".new" or not (folder / "complete").exists():
-            with _nobody_makes(images / f"{folder.name.removesuffix('.new')}.lock") as nobody:
+            with held_if_free(images / f"{folder.name.removesuffix('.new')}.lock") as nobody:
                 if nobody:
                     yield Leftover(f"half-made machine image {folder.name}", lambda folder=folder: remove_tree(folder))
-
-
-@contextmanager
-def _nobody_makes(lock: Path) -> Generator[bool]:
-    """Whether no builder holds this lock, which is held meanwhile."""
-    if not lock.exists():
-        yield True
-        return
-    with lock.open() as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
 
 
 def _keys_on(host: Host) -> set[str]:

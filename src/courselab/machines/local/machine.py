@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
@@ -14,6 +14,7 @@ from typing import IO
 from courselab import files, process
 from courselab.errors import LabError, Unreachable
 from courselab.machines.base import Completed, MachineSpec, MachineState, Usage
+from courselab.machines.commands import content, get_argv, put_argv
 from courselab.machines.ending import is_ending
 from courselab.machines.local import enter, network, record, spawn, usage
 from courselab.machines.local.disk import Disk, remove_tree
@@ -24,16 +25,6 @@ from courselab.process import CommandTimeout
 POWER_OFF = signal.SIGRTMIN + 4  # to a systemd that is PID 1
 STOP_TIMEOUT_S = 30.0
 FILE_TIMEOUT_S = 300.0
-# $1 path, $2 mode, $3 owner. Folders that have to be made belong to the owner; the file appears whole or not at all.
-PUT = """
-folder=$(dirname -- "$1"); made=; above=$folder
-while [ ! -e "$above" ]; do made=$above; above=$(dirname -- "$above"); done
-mkdir -p -- "$folder" && { [ -z "$made" ] || chown -R -- "$3:" "$made"; } || exit 1
-new=$(mktemp -- "$folder/.put.XXXXXX") || exit 1
-cat > "$new" && chmod -- "$2" "$new" && chown -- "$3:" "$new" && mv -T -- "$new" "$1" || { rm -f -- "$new"; exit 1; }
-"""
-NOT_THERE = 66
-GET = f'[ -f "$1" ] || exit {NOT_THERE}; exec head -c "$2" -- "$1"'
 
 
 @dataclass(frozen=True)
@@ -87,23 +78,17 @@ class LocalMachine:
         return self._inside(leader, enter.shell(leader.pid, argv, user=user, terminal=terminal))
 
     def put(self, path: str, data: bytes, *, mode: int = 0o644, owner: str = "root") -> None:
-        done = self.run(["/bin/sh", "-c", PUT, "sh", path, f"{mode:o}", owner], input=data, timeout_s=FILE_TIMEOUT_S)
+        done = self.run(put_argv(path, mode, owner), input=data, timeout_s=FILE_TIMEOUT_S)
         done.check(f"{path} could not be written in {self.name}", fix="Check that the disk is not full.")
 
     def put_file(self, path: str, source: Path, *, mode: int = 0o644, owner: str = "root") -> None:
         with source.open("rb") as file:
-            done = self._run(["/bin/sh", "-c", PUT, "sh", path, f"{mode:o}", owner], stdin=file, timeout_s=FILE_TIMEOUT_S)
+            done = self._run(put_argv(path, mode, owner), stdin=file, timeout_s=FILE_TIMEOUT_S)
         done.check(f"{path} could not be written in {self.name}", fix="Check that the disk is not full.")
 
     def get(self, path: str, *, limit_bytes: int = 8 * 1024 * 1024) -> bytes:
-        what = f"{path} could not be read in {self.name}"
-        argv = ["/bin/sh", "-c", GET, "sh", path, str(limit_bytes + 1)]
-        done = self._run(argv, timeout_s=FILE_TIMEOUT_S, output_limit=limit_bytes + 1)
-        if done.code == NOT_THERE:
-            raise LabError(what, why="There is no such file.", fix="Check its name.")
-        if len(done.check(what).stdout) > limit_bytes:
-            raise LabError(what, why=f"It has more than {limit_bytes} bytes.", fix="Make it smaller.")
-        return done.stdout
+        done = self._run(get_argv(path, limit_bytes), timeout_s=FILE_TIMEOUT_S, output_limit=limit_bytes + 1)
+        return content(done, f"{path} could not be read in {self.name}", limit_bytes)
 
     def usage(self) -> Usage:
         return usage.of_machine(self.host.cgroups, self.id, self.folder)
@@ -148,10 +133,8 @@ class LocalMachine:
             self._end_all()
             self.host.tidy()
 
-    @contextmanager
-    def paused(self) -> Generator[bool]:
-        with self.host.cgroups.held(self.id) as still:
-            yield still
+    def paused(self) -> AbstractContextManager[bool]:
+        return self.host.cgroups.held(self.id)
 
     def delete(self) -> None:
         with self.host.locked(self.name):

@@ -12,12 +12,11 @@ from urllib.parse import quote
 
 from courselab import process
 from courselab.errors import LabError
+from courselab.machines.commands import PATH
 from courselab.progress import Ask, Progress
 
 INSTALL_TIMEOUT_S = 900.0
-SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # a user's own PATH may lack the sbin folders
-
-
+SEARCH_PATH = PATH  # a user's own may lack the sbin folders
 MAKES_IMAGE = "mmdebstrap"  # not needed where the image was carried here
 
 

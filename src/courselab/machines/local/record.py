@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from courselab import files
-from courselab.machines.base import MachineSpec, Mount
+from courselab.machines.base import MachineSpec
 
 SCHEMA = 1
 FILE = "machine.json"
@@ -51,22 +51,9 @@ def images_below(machines: Path) -> set[Path]:
 
 def to_json(record: Record) -> dict[str, Any]:
     """A Record as values."""
-    return {"schema": SCHEMA, "spec": spec_to_json(record.spec), "address": record.address, "image": str(record.image)}
+    return {"schema": SCHEMA, "spec": record.spec.to_json(), "address": record.address, "image": str(record.image)}
 
 
 def from_json(stored: dict[str, Any]) -> Record:
     """A Record from what JSON keeps of it."""
-    return Record(spec_from_json(stored["spec"]), stored["address"], Path(stored["image"]))
-
-
-def spec_to_json(spec: MachineSpec) -> dict[str, Any]:
-    """A MachineSpec as values."""
-    mounts = [{"source": str(mount.source), "target": mount.target, "writable": mount.writable} for mount in spec.mounts]
-    return {**asdict(spec), "mounts": mounts}
-
-
-def spec_from_json(stored: dict[str, Any]) -> MachineSpec:
-    """A MachineSpec from what JSON keeps of it."""
-    mounts = tuple(Mount(Path(mount["source"]), mount["target"], mount["writable"]) for mount in stored["mounts"])
-    fields: dict[str, Any] = {**stored, "mounts": mounts}
-    return MachineSpec(**fields)
+    return Record(MachineSpec.from_json(stored["spec"]), stored["address"], Path(stored["image"]))

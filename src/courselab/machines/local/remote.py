@@ -169,7 +169,7 @@ class RemoteProvider:
         self.client.call("prepare")
 
     def create(self, spec: MachineSpec, *, anew: bool = False, keep: str = "") -> RemoteMachine:
-        made = self.client.call("create", spec=record.spec_to_json(spec), anew=anew, keep=keep)
+        made = self.client.call("create", spec=spec.to_json(), anew=anew, keep=keep)
         return self._machine(record.from_json(made.head["value"]))
 
     def crossed(self, lab: str) -> str:

@@ -17,12 +17,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from courselab.errors import UsageError
+from courselab.machines.commands import home_and_environment, login_shell
 from courselab.machines.multipass.command import Command
 from courselab.machines.multipass.failures import MultipassUnreachable, explain
 from courselab.process import OUTPUT_LIMIT_BYTES, CommandTimeout, Completed
 
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _ENDED = b"\ncourselab-ended "
 # $1: seconds after which the program is killed, so that nothing goes on inside when we have given up. Then the program itself.
 _SAY_END = 'limit=$1; shift; timeout -k 5 "$limit" "$@"; code=$?; printf "\\ncourselab-ended %s\\n" "$code" >&2; exit "$code"'
@@ -72,8 +71,7 @@ class Inside:
 
     def shell_argv(self, argv: Sequence[str], *, user: str) -> list[str]:
         """The host command that opens a login shell, or runs `argv` with its environment, on this terminal."""
-        login = ["/bin/bash", "--login", *(["-c", 'exec "$@"', "bash", *argv] if argv else [])]
-        return ["multipass", "exec", "-n", self.name, "--", *_as_user(user, "TERM=xterm-256color"), *login]
+        return ["multipass", "exec", "-n", self.name, "--", *_as_user(user, "TERM=xterm-256color"), *login_shell(argv)]
 
     def send(self, source: bytes | Path, target: str) -> None:
         """Copy a file, large or not, to `target`, which Multipass's own user must be able to write."""
@@ -120,11 +118,8 @@ class Inside:
 
 def _as_user(user: str, *more: str) -> list[str]:
     """What stands before a program so that `user` runs it with a login's environment."""
-    if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", user):
-        raise UsageError(f"{user!r} is not a user name", why="It has characters that no user name has.", fix="Use root or student.")
-    home = "/root" if user == "root" else f"/home/{user}"
-    environment = [f"HOME={home}", f"USER={user}", f"LOGNAME={user}", f"PATH={PATH}", "LANG=C.UTF-8", "SHELL=/bin/bash", *more]
-    return ["sudo", "-n", "-u", user, "--", "env", "-i", "-C", home, *environment]
+    home, environment = home_and_environment(user)
+    return ["sudo", "-n", "-u", user, "--", "env", "-i", "-C", home, *environment, *more]
 
 
 def _unpack(data: bytes, limit: int) -> tuple[bytes, bytes]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from courselab.errors import LabError, Unreachable
 from courselab.machines.base import Completed, MachineSpec, MachineState, Usage
+from courselab.machines.commands import MAKE_FOLDER, content, get_argv, put_argv
 from courselab.machines.ending import is_ending
 from courselab.machines.multipass import record, share
 from courselab.machines.multipass.host import Host
@@ -24,26 +25,14 @@ _SNAPSHOT_S = 600.0
 _FILE_S = 120.0
 _FRESH_S = 10.0  # so long a machine that was seen running is taken to run
 _SEEN_S = 1.0
-# Makes the folder $d for $3; new folders on the way belong to $3 as well.
-_FOLDER = (
-    'd=$(dirname -- "$1"); made=; above=$d; while [ ! -e "$above" ]; do made=$above; above=$(dirname -- "$above"); done; '
-    'mkdir -p -- "$d" && { [ -z "$made" ] || chown -R -- "$3:" "$made"; } || exit 1; '
-)
-# $1 path, $2 mode, $3 owner. The file appears whole or not at all.
-_PUT = (
-    _FOLDER + 't=$(mktemp -- "$d/.put.XXXXXX") || exit 1; '
-    'cat > "$t" && chmod -- "$2" "$t" && chown -- "$3:" "$t" && mv -T -- "$t" "$1" || { rm -f -- "$t"; exit 1; }'
-)
-# $4: where it was sent to, $5: how many bytes it has.
+# Like a file that is put, of what was sent to $4 and has $5 bytes.
 _PLACE = (
     '[ "$(stat -c %s -- "$4")" = "$5" ] || { echo "it arrived incomplete" >&2; exit 1; }; '
-    + _FOLDER
-    + 't=$(mktemp -- "$d/.put.XXXXXX") && mv -fT -- "$4" "$t" && chmod -- "$2" "$t" && chown -- "$3:" "$t" '
+    + MAKE_FOLDER
+    + 't=$(mktemp -- "$folder/.put.XXXXXX") && mv -fT -- "$4" "$t" && chmod -- "$2" "$t" && chown -- "$3:" "$t" '
     '&& mv -T -- "$t" "$1" || { rm -f -- "$t" "$4"; exit 1; }'
 )
 _NO_ANSWER = (Unreachable, CommandTimeout)
-_NOT_THERE = 66
-_GET = f'[ -f "$1" ] || exit {_NOT_THERE}; exec head -c "$2" -- "$1"'
 
 
 @dataclass(frozen=True)
@@ -89,7 +78,7 @@ class MultipassMachine:
         return inside.shell_argv(argv, user=user)
 
     def put(self, path: str, data: bytes, *, mode: int = 0o644, owner: str = "root") -> None:
-        done = self.run(["sh", "-c", _PUT, "sh", path, f"{mode:o}", owner], input=data, timeout_s=_FILE_S)
+        done = self.run(put_argv(path, mode, owner), input=data, timeout_s=_FILE_S)
         done.check(f"{path} could not be written in {self.name}")
 
     def put_file(self, path: str, source: Path, *, mode: int = 0o644, owner: str = "root") -> None:
@@ -100,14 +89,9 @@ class MultipassMachine:
         inside.run(place, user="root", timeout_s=_FILE_S).check(f"{path} could not be written in {self.name}")
 
     def get(self, path: str, *, limit_bytes: int = 8 * 1024 * 1024) -> bytes:
-        read = ["sh", "-c", _GET, "sh", path, str(limit_bytes + 1)]
+        read = get_argv(path, limit_bytes)
         done = self._inside().run(read, user="root", timeout_s=_FILE_S, output_limit=limit_bytes + 1)
-        if done.code == _NOT_THERE:
-            raise LabError(f"{path} could not be read in {self.name}", why="There is no such file.")
-        data = done.check(f"{path} could not be read in {self.name}").stdout
-        if len(data) > limit_bytes:
-            raise LabError(f"{path} could not be read in {self.name}", why=f"It is larger than {limit_bytes} bytes.")
-        return data
+        return content(done, f"{path} could not be read in {self.name}", limit_bytes)
 
     def start(self) -> bool:
         """Start it unless it runs; one that is not ready yet is finished. Its address is asked for anew: Multipass may have given it another."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from courselab import files
 from courselab.errors import LabError
-from courselab.machines.base import MachineSpec, Mount
+from courselab.machines.base import MachineSpec
 
 SCHEMA = 1
 
@@ -27,9 +27,7 @@ class Record:
 
 def save(record: Record, folder: Path) -> None:
     """Write it below `folder`."""
-    spec = asdict(record.spec)
-    spec["mounts"] = [{**mount, "source": str(mount["source"])} for mount in spec["mounts"]]
-    files.write_json(_file(folder, record.spec.name), {**asdict(record), "schema": SCHEMA, "spec": spec})
+    files.write_json(_file(folder, record.spec.name), {**asdict(record), "schema": SCHEMA, "spec": record.spec.to_json()})
 
 
 def load(folder: Path, name: str) -> Record | None:
@@ -37,10 +35,8 @@ def load(folder: Path, name: str) -> Record | None:
     path = _file(folder, name)
     try:
         stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        spec: dict[str, Any] = stored["spec"]
-        mounts = tuple(Mount(Path(mount["source"]), mount["target"], mount["writable"]) for mount in spec["mounts"])
-        fields: dict[str, Any] = {**spec, "mounts": mounts}
-        return Record(MachineSpec(**fields), str(stored["address"]), bool(stored["ready"]), str(stored["shared"]), bool(stored["unsaved"]))
+        spec = MachineSpec.from_json(stored["spec"])
+        return Record(spec, str(stored["address"]), bool(stored["ready"]), str(stored["shared"]), bool(stored["unsaved"]))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as broken:
