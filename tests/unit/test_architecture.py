@@ -24,7 +24,7 @@ LAYERS = {
     "cli": 7,
     "notebook": 8,
 }
-BASE = {"__init__", "errors", "files", "journal", "locks", "paths", "process", "progress", "timings"}
+BASE = {"__init__", "errors", "files", "journal", "locks", "paths", "process", "progress", "safe_yaml", "timings"}
 
 
 def package_of(module: str) -> str | None:

@@ -52,7 +52,7 @@ def _graded(app: App, earlier: Lab, done: Done) -> Report:
     """One earlier chapter's verdicts in this lab; they are not written into the learner's progress."""
     lock = experiment_lock(app, done.state.chapter)
     report = run_checks(target_of(app, earlier, done.state), lock=lock, bug_folder=app.paths.state / "bugs").report
-    print(f"  chapter {earlier.chapter}: {report.earned:g} of {report.possible} points", file=sys.stderr)
+    print(f"  chapter {earlier.chapter}: {report.score}", file=sys.stderr)
     return report
 
 

@@ -7,6 +7,7 @@ import json
 import click
 
 from courselab.cli.app import App, debug_option, json_option
+from courselab.grade.report import plain_number
 from courselab.session.progress_record import ProgressRecord
 
 
@@ -26,7 +27,7 @@ def command(as_json: bool) -> None:
                 "chapter": lab.chapter,
                 "title": lab.title,
                 "state": state.phase.value if state else "not started",
-                "earned": int(earned) if earned == int(earned) else earned,
+                "earned": plain_number(earned),
                 "possible": lab.possible,
             }
         )

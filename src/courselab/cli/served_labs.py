@@ -14,6 +14,7 @@ from courselab.cli.watching import Attempts, KeptApp, watch_of
 from courselab.course import Lab
 from courselab.course.load import load_lab
 from courselab.errors import UsageError
+from courselab.grade.report import plain_number
 from courselab.grade.standing import Update
 from courselab.grade.watch import Watch
 from courselab.journal import Journalled
@@ -52,7 +53,7 @@ class ServedLabs:
                     "minutes": lab.file.minutes,
                     "page": f"chapters/{lab.folder.name}/",
                     "state": state.phase.value if state else "not started",
-                    "earned": int(earned) if earned == int(earned) else earned,
+                    "earned": plain_number(earned),
                     "possible": lab.possible,
                 }
             )
@@ -86,8 +87,7 @@ class ServedLabs:
             if verb in ("start", "resume"):
                 start(context, lab)
                 return
-            if state is None:
-                raise UsageError(f"Lab {lab.chapter} is not started", why="There is no cluster of it.", fix=f"lab start {lab.chapter}")
+            state = self._app.started(lab)
             if verb == "stop":
                 stop(context, state, lab)
             else:
@@ -114,12 +114,11 @@ class ServedLabs:
         kubeconfig = self._app.store.kubeconfig(lab.chapter)
         # What is in it, not when it was written: of a lab whose learner installs K3s it is fetched anew each time.
         fresh = hashlib.sha256(kubeconfig.read_bytes()).hexdigest()[:12] if kubeconfig.exists() else ""
-        name = "K3s" if state.distribution == "k3s" else state.distribution
         return LabRow(
             chapter=lab.chapter,
             phase=state.phase.value,
             provider=state.provider,
-            k3s=f"{name} {state.version}".strip(),
+            k3s=state.k3s,
             key=f"{state.created_at} {state.version} {fresh}",
             params=dict(params_of(lab, state)),
             hints=self._reached.hints(lab.chapter),

@@ -52,8 +52,7 @@ def command(*, chapter: str | None, catch_up: bool, provider: str | None, as_jso
         answer |= {"caught_up": caught_up} if catch_up else {}
         print(json.dumps(answer))
         return
-    what = "K3s" if state.distribution == "k3s" else "stand-in"
-    print(f"Lab {lab.chapter} is ready: {lab.title}, {what} {state.version} on {state.provider}, in {seconds(took)}.", file=sys.stderr)
+    print(f"Lab {lab.chapter} is ready: {lab.title}, {state.k3s} on {state.provider}, in {seconds(took)}.", file=sys.stderr)
     if lab.file.builds_on and not catch_up and not state.caught_up:
         words = ", ".join(lab.file.builds_on)
         print(f"`lab start {lab.chapter} --catch-up` also brings what chapter {words} ends with into it.", file=sys.stderr)

@@ -68,13 +68,12 @@ def _rows(app: App, chapters: list[str]) -> tuple[list[dict[str, Any]], list[Lab
 def _row(app: App, lab: Lab, state: LabState) -> dict[str, Any]:
     context = app.context_of(state)
     machines = machines_of(context, state)
-    name = "K3s" if state.distribution == "k3s" else state.distribution
     return {
         "lab": lab.chapter,
         "title": lab.title,
         "state": state.phase.value,
         "provider": state.provider,
-        "k3s": f"{name} {state.version}".strip() or "not installed yet",
+        "k3s": state.k3s or "not installed yet",
         "work": str(app.paths.work / lab.chapter),
         "machines": [_machine_row(host, machine) for host, machine in machines.items()],
     }

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from courselab.cli.keys import keys
 from courselab.errors import LabError
 from courselab.grade.clean import clean
-from courselab.grade.report import Report, Result, plain_number
+from courselab.grade.report import Report, Result
 from courselab.grade.standing import Update
 from courselab.grade.verdict import VerdictName
 
@@ -92,8 +92,7 @@ class PlainLines:
         else:
             for result, before in turned(report, self._last):
                 reason = f": {result.message}" if result.message else ""
-                score = f"{plain_number(report.earned)} of {report.possible} points"
-                line = f"{time.strftime('%H:%M:%S')}  {result.id}  {before.value} -> {result.verdict.value}{reason}  ({score})"
+                line = f"{time.strftime('%H:%M:%S')}  {result.id}  {before.value} -> {result.verdict.value}{reason}  ({report.score})"
                 self._console.print(clean(line), soft_wrap=True, markup=False, highlight=False)
         self._console.file.flush()
         self._last = report

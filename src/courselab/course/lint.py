@@ -16,13 +16,13 @@ from courselab.course.links import broken_links
 from courselab.course.model import Lab
 from courselab.course.params import Params, placeholders
 from courselab.course.scripts import PARTS, Script, read_scripts, read_setup
+from courselab.safe_yaml import LOADER
 
 _VARIABLE = re.compile(r"\$\{?LAB_([A-Z][A-Z0-9_]*)")
 _OWN_VARIABLES = {"CHAPTER", "K3S_VERSION"}  # what every lab has beside its parameters
 _IMAGE = re.compile(r"""image: *["']?(course/[a-z]+:[0-9]+)""")
 _LEAK_CHARACTERS = 24  # a shorter line of a solution may well stand in a hint
 _LOOKS = re.compile(r"kubectl (get|logs|describe|explain|rollout|wait|events)\b|cd ")  # to look is no solution
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def lint_files(lab: Lab, course: Path) -> list[Finding]:
@@ -151,7 +151,7 @@ def _manifests(lab: Lab) -> Iterator[Finding]:
 
 def _objects(path: Path, text: str) -> Iterator[Finding]:
     try:
-        documents: list[Any] = list(yaml.load_all(text, Loader=_Loader))
+        documents: list[Any] = list(yaml.load_all(text, Loader=LOADER))
     except (yaml.YAMLError, ValueError) as broken:  # of 2026-99-99 PyYAML makes a ValueError
         mark = getattr(broken, "problem_mark", None)
         yield Finding(path, mark.line + 1 if mark else 0, f"is not valid YAML: {getattr(broken, 'problem', broken)}")

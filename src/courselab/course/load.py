@@ -15,9 +15,9 @@ from courselab.course.finding import Finding
 from courselab.course.model import Lab, LabFile
 from courselab.course.params import placeholders
 from courselab.errors import UsageError
+from courselab.safe_yaml import LOADER
 
 SCHEMA = 1
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DOCS = "authors/lab-yaml.md"
 
 
@@ -47,7 +47,7 @@ def _read(folder: Path) -> tuple[Lab, str]:
     except (OSError, UnicodeDecodeError) as unreadable:
         raise UsageError(f"{path} cannot be read", why=str(unreadable), fix="Each lab has a lab.yaml in UTF-8.", docs=_DOCS) from unreadable
     try:
-        data = yaml.load(text, Loader=_Loader)  # noqa: S506 a safe loader, the C one where it is built
+        data = yaml.load(text, Loader=LOADER)  # noqa: S506 a safe loader, the C one where it is built
     except yaml.MarkedYAMLError as broken:
         line = broken.problem_mark.line + 1 if broken.problem_mark else 1
         raise _wrong(path, line, f"not valid YAML: {broken.problem}", "Compare the indentation with a lab that works.") from broken
@@ -101,7 +101,7 @@ def _inner(info: Any) -> Any:
 
 def _line_of(text: str, steps: Iterable[str | int]) -> int:
     """The line (from 1) of the deepest node on the way that exists."""
-    node: Any = cast(Any, yaml).compose(text, Loader=_Loader)
+    node: Any = cast(Any, yaml).compose(text, Loader=LOADER)
     line = 1
     for step in steps:
         found = _child(node, step)
@@ -113,7 +113,7 @@ def _line_of(text: str, steps: Iterable[str | int]) -> int:
 
 def _line_below(text: str, steps: list[str | int], key: str) -> int:
     """The line of a key somewhere below a node: msgspec does not say under which name of a table it stands."""
-    node: Any = cast(Any, yaml).compose(text, Loader=_Loader)
+    node: Any = cast(Any, yaml).compose(text, Loader=LOADER)
     for step in steps:
         found = _child(node, step)
         node = found[1] if found else node

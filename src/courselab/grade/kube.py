@@ -63,8 +63,10 @@ class Access:
         """Read the current context of a kubeconfig. Raises LabError if it has no server or no certificate or token to show."""
         import yaml
 
+        from courselab.safe_yaml import LOADER
+
         try:
-            config = yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 a safe loader
+            config = yaml.load(data, Loader=LOADER)  # noqa: S506 a safe loader
             context = _named(config, "contexts", text(config, "current-context"), "context")
             cluster = _named(config, "clusters", text(context, "cluster"), "cluster")
             user = _named(config, "users", text(context, "user"), "user")

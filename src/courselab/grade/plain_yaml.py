@@ -32,10 +32,11 @@ def read_yaml_documents(text: str) -> list[Any]:
     """The same for a text of several documents, with `---` between them."""
     import yaml
 
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    from courselab.safe_yaml import LOADER
+
     left = iter(range(_MOST_VALUES))
     try:
-        return [_plain(one, left) for one in yaml.load_all(text, Loader=loader)]
+        return [_plain(one, left) for one in yaml.load_all(text, Loader=LOADER)]
     except yaml.YAMLError as broken:
         mark = getattr(broken, "problem_mark", None)
         raise NotYaml(next(iter(str(broken).splitlines()), "it cannot be read"), mark.line + 1 if mark else 0) from broken

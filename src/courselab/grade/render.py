@@ -51,8 +51,7 @@ def can_print(console: Console, text: str) -> bool:
 
 def _lines(report: Report, width: int, plain: bool, before: Mapping[str, VerdictName], *, brief: bool) -> list[Text]:
     ids = max((len(result.id) for result in report.results), default=0)
-    runs_on = " · ".join(filter(None, (f"{report.distribution} {report.version}".strip(), report.provider)))
-    lines = [_text(("bold", f"{report.lab}  {report.title}"), ("dim", f"   {runs_on}"), plain=plain), _text()]
+    lines = [_text(("bold", f"{report.lab}  {report.title}"), ("dim", f"   {report.runs_on}"), plain=plain), _text()]
     explained = 0
     for result in report.results:
         lines += _headline(result, ids, width, plain, before.get(result.id))
@@ -120,7 +119,7 @@ def details(result: Result) -> list[tuple[str, str, str]]:
 
 def _score(report: Report) -> str:
     undecided = f", {report.undecided} could not be judged" if report.undecided else ""
-    return f"{plain_number(report.earned)} of {report.possible} points{undecided}"
+    return f"{report.score}{undecided}"
 
 
 def next_step(report: Report) -> str:

@@ -80,6 +80,16 @@ class Report:
         return sum(result.points for result in self.results)
 
     @property
+    def score(self) -> str:
+        """What is earned, in words."""
+        return f"{plain_number(self.earned)} of {self.possible} points"
+
+    @property
+    def runs_on(self) -> str:
+        """Which Kubernetes, and whose machines: "k3s v1.36.3+k3s1 · local"."""
+        return " · ".join(filter(None, (f"{self.distribution} {self.version}".strip(), self.provider)))
+
+    @property
     def undecided(self) -> int:
         """Points of tasks that could not be judged."""
         return sum(result.points for result in self.results if result.verdict is VerdictName.ERROR)

@@ -12,12 +12,12 @@ import yaml
 from courselab.errors import LabError
 from courselab.files import write_atomic
 from courselab.machines import Machine
+from courselab.safe_yaml import LOADER
 
 # Where K3s writes it (docs.k3s.io/cluster-access).
 K3S_YAML = "/etc/rancher/k3s/k3s.yaml"
 _LIMIT_BYTES = 256 * 1024
 _SERVER = re.compile(r"(server:\s*[\"']?https://)(?:\[[^\]\s]*\]|[^\s:/\"']+)(:\d+)")
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def fetch_kubeconfig(server: Machine) -> str:
@@ -34,7 +34,7 @@ def save_kubeconfig(path: Path, text: str) -> None:
 def load_kubeconfig(path: Path) -> dict[str, Any]:
     """Read a kept kubeconfig. Raises LabError when it is not there or not a kubeconfig."""
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 a safe loader
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)  # noqa: S506 a safe loader
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as broken:
         raise LabError(
             "The lab's kubeconfig cannot be read", why=str(broken)[:300], fix="`lab start` again fetches it from the machine anew."

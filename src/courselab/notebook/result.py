@@ -64,13 +64,11 @@ class CheckResult:
 
 def _html(report: Report) -> Iterator[str]:
     """The report with nothing in it that could run or load: what a cluster said is escaped."""
-    runs_on = " · ".join(filter(None, (f"{report.distribution} {report.version}".strip(), report.provider)))
-    score = f"{plain_number(report.earned)} of {report.possible} points"
     undecided = f", {report.undecided} could not be judged" if report.undecided else ""
-    yield f'<div style="max-width: 52rem"><p><strong>{escape(f"{report.lab} {report.title}")}</strong> <small>{escape(runs_on)}</small></p>'
+    yield f'<div style="max-width: 52rem"><p><strong>{escape(f"{report.lab} {report.title}")}</strong> <small>{escape(report.runs_on)}</small></p>'
     for result in report.results:
         yield from _task(result)
-    yield f"<p><strong>{score}</strong>{undecided}<br>{escape(next_step(report))}</p></div>"
+    yield f"<p><strong>{report.score}</strong>{undecided}<br>{escape(next_step(report))}</p></div>"
 
 
 def _task(result: Result) -> Iterator[str]:

@@ -49,6 +49,11 @@ class LabState(msgspec.Struct, frozen=True, kw_only=True):
     caught_up: str = ""  # earlier chapters were solved in it: a key of which, and how
     due: str = ""  # why a snapshot is to be taken when it stops
 
+    @property
+    def k3s(self) -> str:
+        """How a user reads what runs in it: "K3s v1.36.5+k3s1", "stand-in 1.36.3"; "" before that is known."""
+        return f"{'K3s' if self.distribution == 'k3s' else self.distribution} {self.version}".strip()
+
     def to(self, phase: Phase) -> LabState:
         """The same lab in another phase, used just now."""
         return msgspec.structs.replace(self, phase=phase, used_at=now())

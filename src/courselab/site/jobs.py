@@ -14,6 +14,7 @@ from courselab.grade.clean import clean
 from courselab.progress import Stage
 from courselab.site.hub import Hub
 from courselab.site.labs import VERBS, Labs
+from courselab.site.trouble import bug_json, error_json
 
 PART = "job"
 _MOST_STAGES = 40
@@ -53,13 +54,9 @@ class Jobs:
         try:
             self._labs.run(job.verb, job.chapter, job)
         except LabError as failed:
-            error = {"what": clean(failed.what), "why": clean(failed.why), "fix": clean(failed.fix)}
+            error = error_json(failed)
         except Exception as bug:  # the page must be told, and the server goes on
-            error = {
-                "what": f"lab has a bug ({type(bug).__name__})",
-                "why": clean(str(bug)),
-                "fix": f"lab {job.verb} {job.chapter} --debug",
-            }
+            error = bug_json(bug, f"lab {job.verb} {job.chapter} --debug")
         finally:
             with self._lock:
                 self._running = ""

@@ -15,6 +15,7 @@ from courselab.site.hub import Hub
 from courselab.site.jobs import Jobs
 from courselab.site.labs import LabRow, Labs, Seen, Watching
 from courselab.site.picture import picture_of, sentences
+from courselab.site.trouble import bug_json, error_json
 
 FILES_EVERY_S = 1.0
 MACHINES_EVERY_S = 5.0
@@ -74,10 +75,10 @@ class Looking:
             self._hub.put("chapters", self._labs.chapters())
             rows = self._labs.started()
         except LabError as broken:
-            self._hub.put("trouble", _error(broken))
+            self._hub.put("trouble", error_json(broken))
             return
         except Exception as bug:  # a file that went away between two looks, say: the next look may find it
-            self._hub.put("trouble", _bug(bug, "lab status --debug"))
+            self._hub.put("trouble", bug_json(bug, "lab status --debug"))
             return
         self._hub.put("trouble", None)
         for row in rows:
@@ -159,10 +160,10 @@ class _Watch:
                     return
                 self._tell(seen)
         except LabError as failed:
-            self._put("verdicts", {"trouble": _error(failed)})
+            self._put("verdicts", {"trouble": error_json(failed)})
             self._stopped.wait(RETRY_S)
         except Exception as bug:  # a broken checker must not end the page
-            self._put("verdicts", {"trouble": _bug(bug, "lab check --debug")})
+            self._put("verdicts", {"trouble": bug_json(bug, "lab check --debug")})
             self._stopped.wait(RETRY_S)
         finally:
             self.ended = True
@@ -214,11 +215,3 @@ def _row_json(row: LabRow) -> dict[str, Any]:
         "params": row.params,
         "hints": row.hints,
     }
-
-
-def _error(failed: LabError) -> dict[str, str]:
-    return {"what": clean(failed.what), "why": clean(failed.why), "fix": clean(failed.fix)}
-
-
-def _bug(bug: Exception, fix: str) -> dict[str, str]:
-    return {"what": f"lab has a bug ({type(bug).__name__})", "why": clean(str(bug)), "fix": fix}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from courselab.grade.clean import clean
 from courselab.grade.dig import Obj, dig, number, rows, text
-from courselab.grade.evidence import Evidence
+from courselab.grade.evidence import Evidence, NodeState
 from courselab.grade.report import Result
 from courselab.grade.settle import is_true
 from courselab.grade.verdict import VerdictName
@@ -110,7 +110,7 @@ def sentences(picture: Picture) -> list[str]:
         said.append(_told(thing) + leads)
     for host in picture.hosts:
         said.append(_told(host.thing))
-        said += [f"{_told(pod)}" for pod in host.pods]
+        said += [_told(pod) for pod in host.pods]
         said += [f"It has {_count(host.more, 'more pod', 'more pods')}."] if host.more else []
     return said
 
@@ -223,26 +223,32 @@ def _hosts(world: World, named: _Names) -> Iterator[Host]:
     if waiting or barren:
         thing = Thing("no-node", "Waiting", "for a node", BUSY, (), "")
         host = _host(world, thing, waiting, named)
-        yield Host(host.thing, (*host.pods, *barren[:PODS_PER_HOST]), host.more)
+        yield replace(host, pods=(*host.pods, *barren[:PODS_PER_HOST]))
 
 
 def _machine(world: World, name: str, node: Obj | None) -> Thing:
     state = world.evidence.nodes.get(name)
     address = state.address if state else next((text(one, "address") for one in rows(node, "status", "addresses")), "")
-    notes = [note for note in (clean(address, 60), clean(text(node, "status", "nodeInfo", "kubeletVersion"), 40) if node else "") if note]
-    key = f"machine/{name}"
+    version = text(node, "status", "nodeInfo", "kubeletVersion")
+    notes = tuple(note for note in (clean(address, 60), clean(version, 40)) if note)
+    kind, how, reason = _machine_state(world, state, node)
+    return Thing(f"machine/{name}", kind, clean(name, _NAME_CHARACTERS), how, notes, reason)
+
+
+def _machine_state(world: World, state: NodeState | None, node: Obj | None) -> tuple[str, str, str]:
+    """What a machine is called in the picture, how it is, and why. `state`: what it says of itself; `node`: what the cluster says of it."""
     if state is not None and not state.reachable:
-        return Thing(key, "Machine", clean(name, _NAME_CHARACTERS), BROKEN, tuple(notes), clean(state.why) or "It does not answer.")
+        return "Machine", BROKEN, clean(state.why) or "It does not answer."
     if state is not None and not state.k3s.installed and node is None:
-        return Thing(key, "Machine", clean(name, _NAME_CHARACTERS), BUSY, tuple(notes), "K3s is not installed on it.")
+        return "Machine", BUSY, "K3s is not installed on it."
     if not world.evidence.cluster.reachable:
-        return Thing(key, "Machine", clean(name, _NAME_CHARACTERS), BROKEN, tuple(notes), clean(world.evidence.cluster.why))
+        return "Machine", BROKEN, clean(world.evidence.cluster.why)
     if node is None:
-        return Thing(key, "Machine", clean(name, _NAME_CHARACTERS), BUSY, tuple(notes), "It is not a node of the cluster.")
+        return "Machine", BUSY, "It is not a node of the cluster."
     reason = _reason(world, node)
     if not reason and not is_true(node, "Ready"):
-        return Thing(key, "Node", clean(name, _NAME_CHARACTERS), BUSY, tuple(notes), "No machine reports that it is ready as this node.")
-    return Thing(key, "Node", clean(name, _NAME_CHARACTERS), BROKEN if reason else WELL, tuple(notes), reason)
+        return "Node", BUSY, "No machine reports that it is ready as this node."
+    return "Node", BROKEN if reason else WELL, reason
 
 
 def _host(world: World, thing: Thing, pods: list[Obj], named: _Names) -> Host:
@@ -251,12 +257,11 @@ def _host(world: World, thing: Thing, pods: list[Obj], named: _Names) -> Host:
     system = [box for pod, box in boxes if namespace_of(pod) in _SYSTEM]
     shown = [box for pod, box in boxes if namespace_of(pod) not in _SYSTEM or box.state == BROKEN]
     notes = (*thing.notes, f"{_count(len(system), 'pod', 'pods')} of the cluster's own") if system else thing.notes
-    thing = Thing(thing.key, thing.kind, thing.name, thing.state, notes, thing.reason)
-    return Host(thing, tuple(shown[:PODS_PER_HOST]), max(0, len(shown) - PODS_PER_HOST))
+    return Host(replace(thing, notes=notes), tuple(shown[:PODS_PER_HOST]), max(0, len(shown) - PODS_PER_HOST))
 
 
 def _pod(world: World, pod: Obj, named: _Names) -> Thing:
-    ready = any(text(one, "type") == "Ready" and text(one, "status") == "True" for one in rows(pod, "status", "conditions"))
+    ready = is_true(pod, "Ready")
     done = text(pod, "status", "phase") == "Succeeded"
     reason = "" if ready or done else _reason(world, pod)
     state = WELL if ready or done else BROKEN if reason else BUSY
