@@ -9,6 +9,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from courselab.errors import UsageError
 
 APP = "k3s-course-lab"
 
@@ -42,6 +45,26 @@ class Paths:
     def infra(self) -> Path:
         """What machines are made of."""
         return self.course / "infra"
+
+    def settings(self) -> dict[str, Any]:
+        """What the user's config.toml says, nothing where there is none. Raises UsageError if it is damaged."""
+        import tomllib
+
+        try:
+            return tomllib.loads(self.settings_file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as broken:
+            raise self.bad_settings(broken) from broken
+
+    def bad_settings(self, why: Exception) -> UsageError:
+        """What to say of a config.toml that cannot be used."""
+        return UsageError(f"{self.settings_file} cannot be used", why=str(why)[:300], fix="Mend it, or remove it.")
+
+    @property
+    def settings_file(self) -> Path:
+        """The user's config.toml."""
+        return self.config / "config.toml"
 
 
 def find_paths(environ: Mapping[str, str] = os.environ) -> Paths:

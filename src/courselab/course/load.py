@@ -21,11 +21,19 @@ SCHEMA = 1
 _DOCS = "authors/lab-yaml.md"
 
 
+class NotALab(UsageError):
+    """A lab.yaml that is none, for what stands in `line`."""
+
+    def __init__(self, path: Path, line: int, why: str, fix: str) -> None:
+        super().__init__(f"{path}:{line} is not a lab", why=why, fix=fix, docs=_DOCS)
+        self.line = line
+
+
 def load_lab(folder: Path) -> Lab:
     """The lab in `folder`. Raises UsageError with file, line and what is allowed there."""
     lab, text = _read(folder)
     for where, problem, fix in _problems(lab):
-        raise _wrong(folder / "lab.yaml", _line_of(text, where), problem, fix)
+        raise NotALab(folder / "lab.yaml", _line_of(text, where), problem, fix)
     return lab
 
 
@@ -35,8 +43,8 @@ def lint_lab_yaml(folder: Path) -> tuple[Lab | None, list[Finding]]:
     try:
         lab, text = _read(folder)
     except UsageError as wrong:
-        line = re.search(r":(\d+) is not a lab$", wrong.what)
-        return None, [Finding(path, int(line[1]) if line else 0, f"{wrong.why} {wrong.fix}".strip())]
+        line = wrong.line if isinstance(wrong, NotALab) else 0
+        return None, [Finding(path, line, f"{wrong.why} {wrong.fix}".strip())]
     return lab, [Finding(path, _line_of(text, where), f"{problem}. {fix}") for where, problem, fix in _problems(lab)]
 
 
@@ -50,9 +58,9 @@ def _read(folder: Path) -> tuple[Lab, str]:
         data = yaml.load(text, Loader=LOADER)  # noqa: S506 a safe loader, the C one where it is built
     except yaml.MarkedYAMLError as broken:
         line = broken.problem_mark.line + 1 if broken.problem_mark else 1
-        raise _wrong(path, line, f"not valid YAML: {broken.problem}", "Compare the indentation with a lab that works.") from broken
+        raise NotALab(path, line, f"not valid YAML: {broken.problem}", "Compare the indentation with a lab that works.") from broken
     except (yaml.YAMLError, ValueError, RecursionError) as broken:  # a character that YAML has not, a date that no calendar has
-        raise _wrong(path, 1, f"not valid YAML: {str(broken).partition(chr(10))[0]}", "Compare it with a lab that works.") from broken
+        raise NotALab(path, 1, f"not valid YAML: {str(broken).partition(chr(10))[0]}", "Compare it with a lab that works.") from broken
     try:
         file = msgspec.convert(data, LabFile)
     except msgspec.ValidationError as invalid:
@@ -60,11 +68,7 @@ def _read(folder: Path) -> tuple[Lab, str]:
     return Lab(file=file, folder=folder), text
 
 
-def _wrong(path: Path, line: int, why: str, fix: str) -> UsageError:
-    return UsageError(f"{path}:{line} is not a lab", why=why, fix=fix, docs=_DOCS)
-
-
-def _explain(path: Path, text: str, invalid: msgspec.ValidationError) -> UsageError:
+def _explain(path: Path, text: str, invalid: msgspec.ValidationError) -> NotALab:
     """Turn msgspec's "… - at `$.tasks[0].points`" into a line of the file and the keys that are allowed."""
     message, _, at = str(invalid).partition(" - at `$")
     found: list[tuple[str, str]] = re.findall(r"([^.\[\]`]+)|\[(\d+)\]", at)
@@ -75,8 +79,8 @@ def _explain(path: Path, text: str, invalid: msgspec.ValidationError) -> UsageEr
         near = difflib.get_close_matches(unknown[1], allowed, n=1)
         meant = f" Did you mean `{near[0]}`?" if near else ""
         line = _line_of(text, [*steps, unknown[1]]) if "[...]" not in at else _line_below(text, steps, unknown[1])
-        return _wrong(path, line, f"`{unknown[1]}` is not a key here.{meant}", f"Allowed are: {', '.join(allowed)}.")
-    return _wrong(path, _line_of(text, steps), message, "See the reference of lab.yaml.")
+        return NotALab(path, line, f"`{unknown[1]}` is not a key here.{meant}", f"Allowed are: {', '.join(allowed)}.")
+    return NotALab(path, _line_of(text, steps), message, "See the reference of lab.yaml.")
 
 
 def _fields_at(steps: Iterable[str | int]) -> set[str]:

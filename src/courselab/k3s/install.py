@@ -112,11 +112,15 @@ def start_k3s(machine: Machine, role: Role, *, wait: bool = True, again: bool = 
         raise _did_not_start(machine, unit, started.error_text)
 
 
+def k3s_runs(machine: Machine, role: Role) -> bool:
+    """Whether the unit is active."""
+    return machine.run(["systemctl", "is-active", "--quiet", unit_name(role)], timeout_s=_ASK_S).code == 0
+
+
 def raise_if_down(machine: Machine, role: Role, cause: LabError) -> None:
     """After waiting for a node in vain: if its K3s does not run, that is the reason. Raises LabError with its last log lines."""
-    unit = unit_name(role)
-    if machine.run(["systemctl", "is-active", "--quiet", unit], timeout_s=_ASK_S).code != 0:
-        raise _did_not_start(machine, unit, cause.why) from cause
+    if not k3s_runs(machine, role):
+        raise _did_not_start(machine, unit_name(role), cause.why) from cause
 
 
 def _did_not_start(machine: Machine, unit: str, otherwise: str) -> LabError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable
 
 from courselab.errors import LabError, UsageError
@@ -60,11 +59,4 @@ def choose_provider(paths: Paths, progress: Progress, wish: str, *, ask: Ask) ->
 
 def configured(paths: Paths) -> str:
     """The provider that the user's config.toml names; "" when it names none. Raises UsageError if the file is damaged."""
-    path = paths.config / "config.toml"
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return ""
-    except (OSError, ValueError) as broken:
-        raise UsageError(f"{path} cannot be used", why=str(broken)[:300], fix="Mend it, or remove it.") from broken
-    return str(data.get("provider", ""))
+    return str(paths.settings().get("provider", ""))

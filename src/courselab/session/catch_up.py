@@ -22,12 +22,12 @@ from courselab.session.context import Context, params_of, running_machine
 from courselab.session.kept import Snapshot
 from courselab.session.lock import lab_lock
 from courselab.session.restore import restore
+from courselab.session.setup import run_part
 from courselab.session.start import fill_cluster
 from courselab.session.store import LabState
 from courselab.session.work import add_starter_files
 
 CAUGHT_UP, BEFORE = "caught-up", "before-catch-up"
-_SCRIPT_S = 300.0
 _ETA_S = 10.0
 
 
@@ -129,13 +129,10 @@ def _solve(context: Context, lab: Lab, earlier: Lab, state: LabState) -> None:
 
 
 def _run(context: Context, state: LabState, task: str, part: Part) -> None:
-    machine = running_machine(context, state, part.on)
-    done = machine.run(["/bin/sh", "-elc", part.text], timeout_s=_SCRIPT_S, user=part.user)
-    if done.code:
-        last = " / ".join((done.error_text or done.text.strip()).splitlines()[-3:])
+    if failed := run_part(part, running_machine(context, state, part.on)):
         raise LabError(
             f"Catching up stopped at task {task}",
-            why=f"Its solution ended with {done.code}: {last[:400]}",
+            why=f"Its solution ended with {failed}",
             fix=f"`lab start {state.chapter} --catch-up` tries again, `lab reset {state.chapter} --catch-up` in a new lab.",
         )
 

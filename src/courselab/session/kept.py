@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -111,14 +110,11 @@ def machines_in_snapshots(store: Store, chapter: str) -> set[str]:
 
 def budget_bytes(paths: Paths) -> float:
     """How much all snapshots may take. Raises UsageError if config.toml is damaged."""
-    path = paths.config / "config.toml"
+    settings = paths.settings()
     try:
-        said = tomllib.loads(path.read_text(encoding="utf-8")).get("snapshots", {}).get("budget_gib", BUDGET_GIB)
-        return float(said) * 2**30
-    except FileNotFoundError:
-        return BUDGET_GIB * 2**30
-    except (OSError, ValueError, TypeError, AttributeError) as broken:
-        raise UsageError(f"{path} cannot be used", why=str(broken)[:300], fix="Mend it, or remove it.") from broken
+        return float(settings.get("snapshots", {}).get("budget_gib", BUDGET_GIB)) * 2**30
+    except (ValueError, TypeError, AttributeError) as broken:
+        raise paths.bad_settings(broken) from broken
 
 
 def over_budget(kept: Sequence[Snapshot], budget: float) -> list[Snapshot]:

@@ -14,7 +14,7 @@ from courselab.errors import LabError, Unreachable
 from courselab.k3s.api import Api
 from courselab.k3s.certificate import check_certificate
 from courselab.k3s.fresh import wait_for_fresh
-from courselab.k3s.install import raise_if_down, start_k3s
+from courselab.k3s.install import k3s_runs, raise_if_down, start_k3s
 from courselab.k3s.kubeconfig import fetch_kubeconfig, load_kubeconfig, save_kubeconfig
 from courselab.k3s.ready import ready_node, wait_for, wait_until_serving
 from courselab.machines import Machine, MachineState
@@ -101,7 +101,7 @@ def _wake_k3s(context: Context, lab: Lab, machines: Mapping[str, Machine], *, fr
     """Start K3s where the lab has it from the beginning. What the learner stopped in a machine that runs is started, too."""
     server = machines[lab.servers[0]]
     roles = lab.roles
-    stopped = {host: role for host, role in roles.items() if fresh or moved or not _k3s_runs(machines[host], role)}
+    stopped = {host: role for host, role in roles.items() if fresh or moved or not k3s_runs(machines[host], role)}
     running, again = [host for host in roles if host not in stopped], moved
     if lab.servers[0] in running and not _is_well(context, lab, server, running):
         stopped, again = roles, True
@@ -151,11 +151,6 @@ def _is_well(context: Context, lab: Lab, server: Machine, nodes: Sequence[str]) 
         context.progress.say(f"{unwell.what}: K3s is started anew.")
         return False
     return True
-
-
-def _k3s_runs(machine: Machine, role: Role) -> bool:
-    unit = "k3s-agent" if role is Role.AGENT else "k3s"
-    return machine.run(["systemctl", "is-active", "--quiet", unit], timeout_s=_NOW_S).code == 0
 
 
 def _clock(machine: Machine) -> float:

@@ -5,25 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from courselab.course import Lab, Params
-from courselab.course.scripts import Script, read_scripts, read_setup
+from courselab.course.scripts import Part, Script, read_scripts, read_setup
 from courselab.errors import LabError
 from courselab.machines import Machine
 from courselab.progress import Progress
 
-SCRIPT_S = 300.0
+_SCRIPT_S = 300.0
 
 
 class ScriptFailed(Exception):
     """A script of the chapter did not end with 0."""
 
 
+def run_part(part: Part, machine: Machine) -> str:
+    """Run one part of a script in a login shell of its user. Returns "" if it ended with 0, else its exit code and last words.
+
+    Raises CommandTimeout after 300 s.
+    """
+    done = machine.run(["/bin/sh", "-elc", part.text], timeout_s=_SCRIPT_S, user=part.user)
+    last = " / ".join((done.error_text or done.text.strip()).splitlines()[-3:])
+    return f"{done.code}: {last[:500]}" if done.code else ""
+
+
 def run_script(script: Script, machines: Mapping[str, Machine]) -> None:
-    """Run a script, part by part, in a login shell of its user. Raises ScriptFailed with its last words, CommandTimeout after 300 s."""
+    """Run a script, part by part. Raises ScriptFailed with its last words, CommandTimeout when one takes more than 300 s."""
     for part in script.parts:
-        done = machines[part.on].run(["/bin/sh", "-elc", part.text], timeout_s=SCRIPT_S, user=part.user)
-        if done.code:
-            last = " / ".join((done.error_text or done.text.strip()).splitlines()[-3:])
-            raise ScriptFailed(f"{script.path.parent.name}/{script.path.name} ended with {done.code} on {part.on}: {last[:500]}")
+        if failed := run_part(part, machines[part.on]):
+            raise ScriptFailed(f"{script.path.parent.name}/{script.path.name} on {part.on} ended with {failed}")
 
 
 def set_up(lab: Lab, params: Params, machines: Mapping[str, Machine], progress: Progress) -> None:

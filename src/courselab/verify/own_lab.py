@@ -12,13 +12,14 @@ from pathlib import Path
 
 import msgspec
 
-from courselab.course import Lab, Task
+from courselab.course import Lab, Role, Task
 from courselab.course.scripts import Script
 from courselab.errors import LabError
 from courselab.grade.checker import Checker, checker_path
 from courselab.grade.evidence import K3sName
 from courselab.grade.run import Outcome, run_checks
 from courselab.grade.target import Target
+from courselab.k3s.install import k3s_runs, unit_name
 from courselab.machines import Machine, Provider
 from courselab.paths import Paths
 from courselab.progress import Progress
@@ -32,7 +33,6 @@ from courselab.session.start import start
 from courselab.session.store import LabState, Phase, Store, now
 
 _RESTART_S = 120.0
-_UNITS = ("k3s", "k3s-agent")
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
@@ -78,9 +78,10 @@ class OwnLab:
 
     def restart_k3s(self) -> None:
         """Restart K3s on every machine where it runs, servers first."""
-        for unit in _UNITS:
+        for role in (Role.SERVER, Role.AGENT):
             for machine in self.machines.values():
-                if machine.run(["systemctl", "is-active", "--quiet", unit], timeout_s=10).code == 0:
+                if k3s_runs(machine, role):
+                    unit = unit_name(role)
                     machine.run(["systemctl", "restart", unit], timeout_s=_RESTART_S).check(f"{unit} did not start again")
 
     def renewed(self) -> OwnLab:
