@@ -1,4 +1,4 @@
-"""Writing files so that a power cut leaves the old content or the new, never half of it."""
+"""Files of ours: written so that a power cut leaves the old content or the new, never half of it; JSON that may be damaged read."""
 
 from __future__ import annotations
 
@@ -42,6 +42,14 @@ def _replace(temporary: str, path: Path) -> None:
             if sys.platform != "win32" or not left:
                 raise
             time.sleep(_PAUSE_S)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; an empty one where the file is not there, or holds something else."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def write_json(path: Path, value: Any, *, mode: int = 0o600, durable: bool = True) -> None:

@@ -33,15 +33,22 @@ def lint_files(lab: Lab, course: Path) -> list[Finding]:
 def not_utf8(lab: Lab, course: Path) -> list[Finding]:
     """Files of a chapter that are written in another encoding; nothing else can be said of them."""
     scripts = [path for part in PARTS for path in (lab.folder / part).glob("*.sh")]
-    text, checker = course / "docs" / "chapters" / f"{lab.folder.name}.md", course / "checkers" / f"ch{lab.chapter}.py"
     found: list[Finding] = []
-    for path in (lab.folder / "setup.sh", *scripts, *lab.manifests_folder.glob("*.y*ml"), text, checker):
+    for path in (lab.folder / "setup.sh", *scripts, *lab.manifests_folder.glob("*.y*ml"), _text_of(lab, course), _checker_of(lab, course)):
         data = path.read_bytes() if path.is_file() else b""
         try:
             data.decode()
         except UnicodeDecodeError as wrong:
             found.append(Finding(path, data.count(b"\n", 0, wrong.start) + 1, "is not UTF-8"))
     return sorted(found)
+
+
+def _text_of(lab: Lab, course: Path) -> Path:
+    return course / "docs" / "chapters" / f"{lab.folder.name}.md"
+
+
+def _checker_of(lab: Lab, course: Path) -> Path:
+    return course / "checkers" / f"ch{lab.chapter}.py"
 
 
 def _lab_yaml(lab: Lab) -> Iterator[Finding]:
@@ -106,7 +113,7 @@ def _variables(lab: Lab, path: Path, text: str) -> Iterator[Finding]:
 
 
 def _text(lab: Lab, course: Path) -> Iterator[Finding]:
-    path = course / "docs" / "chapters" / f"{lab.folder.name}.md"
+    path = _text_of(lab, course)
     if not path.is_file():
         yield Finding(path, 0, "is missing")
         return
@@ -167,7 +174,7 @@ def _unused(lab: Lab, course: Path) -> Iterator[Finding]:
     texts = [text for task in lab.tasks for text in (task.title, task.text, *task.hints)]
     texts += [parameter.text or "" for parameter in lab.file.params.values()]
     files = [*lab.manifests_folder.glob("*.y*ml"), *(script.path for part in PARTS for script in read_scripts(lab, part))]
-    files.append(course / "checkers" / f"ch{lab.chapter}.py")
+    files.append(_checker_of(lab, course))
     texts += [file.read_text(encoding="utf-8") for file in files if file.is_file()]
     for name in (name for name, parameter in lab.file.params.items() if parameter.tasks is None):  # what draws tasks need not be mentioned
         used = re.compile(rf"\{{{name}\}}|LAB_{name.upper()}\b|params\.{name}\b|params\[[\"']{name}[\"']\]")

@@ -105,6 +105,10 @@ class FactMark:
     name: str
     on: tuple[str, ...]
 
+    def is_of(self, machine: str) -> bool:
+        """Whether it looks into this machine."""
+        return machine in self.on or "all" in self.on
+
 
 @dataclass(frozen=True)
 class ProbeMark:

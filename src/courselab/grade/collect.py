@@ -89,7 +89,7 @@ def redactor_for(target: Target) -> Redactor:
 
 def ask_machine(target: Target, name: str) -> Asked:
     """What machine `name` of the lab says about itself. Raises nothing for what the machine does."""
-    facts = [fact for fact in target.checker.facts if {name, "all"}.intersection(fact.mark.on)]
+    facts = [fact for fact in target.checker.facts if fact.mark.is_of(name)]
     return ask_node(target.machines[name], target.lab.file.collect.get(name, NO_WISHES), facts, target.params)
 
 

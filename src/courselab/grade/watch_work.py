@@ -123,7 +123,7 @@ def ask(standing: Standing, api: Api | None, before: Mapping[str, bytes]) -> Nod
 def _ask_node(target: Target, name: str, before: bytes) -> tuple[bytes, Asked | None]:
     """The machine's mark now, and what it says unless the mark is the one from before. A lab's own @fact functions have no mark."""
     mark = mark_of(target.machines[name], target.lab.file.collect.get(name, NO_WISHES))
-    has_facts = any({name, "all"}.intersection(fact.mark.on) for fact in target.checker.facts)
+    has_facts = any(fact.mark.is_of(name) for fact in target.checker.facts)
     return mark, None if mark and mark == before and not has_facts else ask_machine(target, name)
 
 

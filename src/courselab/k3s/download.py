@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 import urllib.error
 import urllib.request
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from courselab.errors import LabError
-from courselab.files import write_json
+from courselab.files import read_json, write_json
 from courselab.locks import try_lock, wait_lock
 from courselab.progress import Progress, Stage
 
@@ -57,7 +56,7 @@ def fetch_release_file(base: str, name: str, folder: Path, progress: Progress, *
 
 def _is_kept(folder: Path, name: str) -> bool:
     target = folder / name
-    return target.is_file() and _recorded(folder / f"{name}.json").get("size") == target.stat().st_size
+    return target.is_file() and read_json(folder / f"{name}.json").get("size") == target.stat().st_size
 
 
 @contextmanager
@@ -145,16 +144,9 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _recorded(record: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(record.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return {}
-
-
 def _refuse_while_remembered(folder: Path, base: str) -> None:
     """A server that could not be reached minutes ago is not asked again, so that an offline start does not wait for it each time."""
-    memory = _recorded(folder / "unreachable.json")
+    memory = read_json(folder / "unreachable.json")
     if memory.get("base") == base and 0 <= time.time() - float(memory.get("at", 0)) < _REMEMBER_S:
         raise _unavailable(base, str(memory.get("why", "")))
 

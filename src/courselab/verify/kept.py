@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import msgspec
 
 from courselab.course import Lab
-from courselab.files import write_json
+from courselab.files import read_json, write_json
 from courselab.grade.checker import checker_path
 from courselab.grade.evidence import Evidence, save
 from courselab.grade.world import World, uid_of
@@ -48,7 +47,7 @@ def fingerprint(lab: Lab, course: Path) -> str:
 
 def is_current(lab: Lab, course: Path) -> bool:
     """Whether the chapter was verified as it is now."""
-    return _read_seal(course, lab.chapter).get("fingerprint") == fingerprint(lab, course)
+    return read_json(folder_of(course, lab.chapter) / _SEAL).get("fingerprint") == fingerprint(lab, course)
 
 
 class Keeper:
@@ -87,10 +86,3 @@ def small(evidence: Evidence) -> Evidence:
 
 def forget(case: Case, evidence: Evidence, expected: bool) -> None:
     """Keep nothing."""
-
-
-def _read_seal(course: Path, chapter: str) -> dict[str, Any]:
-    try:
-        return dict(json.loads((folder_of(course, chapter) / _SEAL).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return {}

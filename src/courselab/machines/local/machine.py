@@ -166,12 +166,13 @@ class LocalMachine:
             freezer = self.host.cgroups.freezer(self.id)
             if not (freezer and freezer.frozen):
                 self._must_be_stopped("A snapshot")
+                if not self.disk.made:
+                    raise LabError("A snapshot needs a whole machine", why=f"{self.name} was never finished.", fix="Run `lab start`.")
             self.disk.snapshot(name)
 
     def restore(self, name: str, *, keep: str = "") -> None:
         with self.host.locked(self.name):
-            if self.host.cgroups.pids(self.id):
-                raise LabError(f"Restoring needs {self.name} to be stopped", why="It is running.", fix="Run `lab stop` first.")
+            self._must_be_stopped("Restoring")
             self.disk.restore(name, keep=keep)
             if then := record.load(self.disk.snapshot_folder(name)):  # the image and the shared folders that its files belong to
                 record.save(replace(then, address=self.address), self.folder)
@@ -252,8 +253,6 @@ class LocalMachine:
     def _must_be_stopped(self, what: str) -> None:
         if self.host.cgroups.pids(self.id):
             raise LabError(f"{what} needs {self.name} to be stopped", why="It is running.", fix="Run `lab stop` first.")
-        if not self.disk.made:
-            raise LabError(f"{what} needs a whole machine", why=f"{self.name} was never finished.", fix="Run `lab start`.")
 
     def _power_off(self) -> None:
         if leader := self.leader():
