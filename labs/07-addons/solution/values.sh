@@ -7,4 +7,4 @@ spec:
     greeting: $LAB_GREETING
 YAML
 kubectl wait --for=jsonpath='{.status.availableReplicas}'="$LAB_REPLICAS" "deployment/$LAB_RELEASE" --timeout=240s --namespace="$LAB_TARGET"
-kubectl wait --for=condition=Complete "job/helm-install-$LAB_RELEASE" --timeout=60s --namespace=kube-system
+until kubectl wait --for=condition=Complete "job/helm-install-$LAB_RELEASE" --timeout=60s --namespace=kube-system; do sleep 1; done
