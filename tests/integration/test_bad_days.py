@@ -87,7 +87,8 @@ def test_a_start_that_had_no_room_for_an_image_is_finished_by_the_next(command: 
     state.write_text(state.read_text().replace('"ready"', '"starting"'))
     lost = (
         "k3s kubectl scale deployment/coredns -n kube-system --replicas=0; k3s kubectl wait --for=delete pod -l k8s-app=kube-dns -n kube-system"
-        " --timeout=60s; k3s crictl rmi $(k3s crictl images | awk '/coredns/ {print $3}'); k3s kubectl scale deployment/coredns -n kube-system --replicas=1"
+        " --timeout=60s; k3s crictl rmi $(k3s crictl images | awk '/coredns/ {print $3}');"
+        " rm /var/lib/rancher/k3s/agent/etc/imported-images.json; k3s kubectl scale deployment/coredns -n kube-system --replicas=1"
     )
     command.ok("shell", "--root", "--lab", "02", "server", "--", "sh", "-c", lost)
     command.ok("start", "02")
