@@ -40,7 +40,7 @@ def command(*, chapter: str | None, as_json: bool, watch: bool, **asked: Any) ->
 
 
 def _watch(chapter: str | None, *, as_json: bool, no_wait: bool, no_disturb: bool, save_evidence: str | None, evidence: str | None) -> int:
-    if evidence or save_evidence or no_wait:
+    if evidence is not None or save_evidence is not None or no_wait:
         raise UsageError("A watch has no end to wait for or to keep", why="--watch goes with --json only.", fix="lab check --watch")
     from courselab.cli.watching import watch_lab
 
@@ -66,7 +66,7 @@ def checked(
     if lab:
         ProgressRecord(app.paths.state).add_attempt(outcome.report.to_json())
         app.store.touch(lab.chapter)
-    if save_evidence:  # after what was reached is kept: the file may be one that cannot be written
+    if save_evidence is not None:  # after what was reached is kept: the file may be one that cannot be written
         save(outcome.evidence, Path(save_evidence))
     if lab and outcome.report.all_passed:
         _keep_completed(app, lab)

@@ -7,6 +7,7 @@ import importlib
 import os
 import signal
 import sys
+import traceback
 from typing import NoReturn
 
 import click
@@ -144,7 +145,9 @@ def _show_unexpected(bug: Exception, *, debug: bool, log: str) -> None:
         why = f"{path or 'A file'} could not be written."
         show_error("The disk is full", why, "Free some space, then run the same command again; it goes on where it stopped.")
     elif refused in _NOT_OURS and path:
-        show_error(f"{path} cannot be used", os.strerror(refused), "Make it your own, or set LAB_HOME to a folder of yours.")
+        fix = "Make it your own, or set LAB_HOME to a folder of yours."
+        detail = "".join(traceback.format_exception(bug)) if debug else ""
+        show_error(f"{path} cannot be used", os.strerror(refused), fix, log=log, detail=detail)
     else:
         show_bug(bug, debug=debug, log=log)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from courselab.errors import LabError
-from courselab.session.lock import lab_lock
+from courselab.session.lock import LabBusy, lab_lock
 from courselab.session.store import now
 
 SCHEMA = 2  # 1 had attempts and hints only; its files are read and grow on
@@ -195,12 +195,8 @@ class ProgressRecord:
         """The database, in one transaction."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            database = self._connect()
-        except sqlite3.DatabaseError as broken:
-            if not _is_damage(broken):
-                raise self._unusable(broken) from broken
-            database = self._connect_anew()
-        except OSError as unusable:
+            database = self._connected()
+        except (OSError, LabBusy) as unusable:
             raise self._unusable(unusable) from unusable
         with contextlib.closing(database):
             try:
@@ -210,8 +206,24 @@ class ProgressRecord:
             except sqlite3.Error as broken:
                 raise self._unusable(broken) from broken
 
+    def _connected(self) -> sqlite3.Connection:
+        """The database, or in place of a damaged one, which is kept, a new one. Of several commands that find it damaged at once, one does it."""
+        try:
+            return self._connect()
+        except sqlite3.DatabaseError:
+            with lab_lock(self._path.parent, self._path.name, "check", wait_s=_BUSY_S):
+                try:
+                    return self._connect()
+                except sqlite3.DatabaseError as broken:
+                    self._set_aside(broken)
+                    return self._connect()
+
     def _connect(self) -> sqlite3.Connection:
-        database = sqlite3.connect(self._path, timeout=_BUSY_S)
+        """The database. Raises sqlite3.DatabaseError if it is damaged, LabError if it cannot be used otherwise."""
+        try:
+            database = sqlite3.connect(self._path, timeout=_BUSY_S)
+        except sqlite3.Error as broken:
+            raise self._unusable(broken) from broken
         try:
             self._path.chmod(0o600)
             (version,) = database.execute("PRAGMA user_version").fetchone()
@@ -225,8 +237,10 @@ class ProgressRecord:
                 self._upgrade(database)
             if (said := database.execute("PRAGMA quick_check(1)").fetchone()) != ("ok",):
                 raise sqlite3.DatabaseError(str(said[0] if said else "quick_check"))
-        except BaseException:
+        except BaseException as broken:
             database.close()
+            if isinstance(broken, sqlite3.DatabaseError) and not _is_damage(broken):
+                raise self._unusable(broken) from broken
             raise
         return database
 
@@ -245,17 +259,6 @@ class ProgressRecord:
                 database.execute(statement)
             _fill_verdicts(database)
             database.execute(f"PRAGMA user_version = {SCHEMA}")
-
-    def _connect_anew(self) -> sqlite3.Connection:
-        """A new file in place of a damaged one, which is kept. Of several commands that find it damaged at once, one does it."""
-        with lab_lock(self._path.parent, self._path.name, "check", wait_s=_BUSY_S):
-            try:
-                return self._connect()
-            except sqlite3.DatabaseError as broken:
-                if not _is_damage(broken):
-                    raise self._unusable(broken) from broken
-                self._set_aside(broken)
-                return self._connect()
 
     def _set_aside(self, broken: sqlite3.Error) -> None:
         """Keep a file that is no database, or a damaged one, under another name."""

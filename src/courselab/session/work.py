@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -32,6 +33,8 @@ def add_starter_files(paths: Paths, of: Lab, to: Lab) -> None:
         if _own_uid() == 0:
             _give_to_student(folder)
     except OSError as failed:  # a course that somebody else put here, say
+        if failed.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise  # a full disk is told in the same words wherever it is met
         raise LabError(
             f"Your folder {folder} cannot be used", why=str(failed), fix="Make it your own, or set LAB_HOME to a folder of yours."
         ) from failed

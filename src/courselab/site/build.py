@@ -44,14 +44,17 @@ def built_site(paths: Paths, progress: Progress) -> Path:
     return folder
 
 
-def build_site(course: Path, target: Path) -> None:
-    """Build the course at `course` into the folder `target`, which is made or emptied. Raises LabError with MkDocs's own words."""
+def build_site(course: Path, target: Path, *, strict: bool = True) -> None:
+    """Build the course at `course` into the folder `target`, which is made or emptied. Raises LabError with MkDocs's own words.
+
+    `strict`: for a warning, too. Who only reads is not kept from it by a page that is in no menu.
+    """
     argv = [
         sys.executable,
         "-m",
         "mkdocs",
         "build",
-        "--strict",  # and not --quiet: it hides warnings from --strict too
+        *(["--strict"] if strict else []),  # and not --quiet: it hides warnings from --strict too
         "--config-file",
         str(course / "mkdocs.yml"),
         "--site-dir",
@@ -109,7 +112,7 @@ def _files(course: Path) -> Iterable[Path]:
 def _build_into(course: Path, folder: Path) -> None:
     scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".new-"))
     try:
-        build_site(course, scratch / "site")
+        build_site(course, scratch / "site", strict=False)
         for path in (scratch / "site").rglob("*"):
             if path.suffix == ".gz":
                 path.unlink()

@@ -22,6 +22,7 @@ from courselab.files import write_atomic
 TOKEN_BYTES = 24
 COOKIE_DAYS = 30
 OPENING_S = 120.0  # so long a browser may take to start
+_ROUNDED_S = 1.0  # a code's time has whole seconds
 HTTP_PORT = 80  # which browsers do not name
 
 # Everything a page may load comes from us; nothing inside of a page is a script; nobody may put a page into a frame.
@@ -54,6 +55,7 @@ class Guard:
     port: int
     token: str
     opened: dict[str, object] = field(default_factory=dict[str, object])  # codes that were used
+    since: float = field(default_factory=time.time)  # who served before may have seen older codes used
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -111,8 +113,9 @@ class Guard:
         until, _, signature = code.rpartition("-")
         if not hmac.compare_digest(signature.encode("utf-8", "replace"), self._code_signature(until).encode()):
             return False
-        first = object()
-        return time.time() <= float(until.partition("-")[0]) and self.opened.setdefault(code, first) is first
+        end, first = float(until.partition("-")[0]), object()
+        in_time = time.time() <= end and self.since <= end - OPENING_S + _ROUNDED_S
+        return in_time and self.opened.setdefault(code, first) is first
 
     def _code_signature(self, until: str) -> str:
         return self._signature(f"code {self.port} {until}")  # no proof begins so: anybody may ask for proofs
