@@ -75,7 +75,7 @@ def ways_of(ingress: Obj) -> list[tuple[str, str]]:
     """The hosts and paths that an Ingress leads somewhere; the host is "" for a rule without, and for a default backend: every host."""
     rules = ingress["spec"].get("rules") or []
     ways = [(rule.get("host", ""), path.get("path") or "/") for rule in rules for path in (rule.get("http") or {}).get("paths") or []]
-    return [*ways, ("", "/")] if ingress["spec"].get("defaultBackend") else ways
+    return [("", "/")] if ingress["spec"].get("defaultBackend") and not rules else ways  # beside rules Traefik does not look at it
 
 
 def backend_of(path: Obj) -> tuple[str, Any]:
@@ -434,8 +434,8 @@ def class_unknown(cluster: Any, params: Any) -> str | None:
 def every_host(cluster: Any, params: Any) -> str | None:
     for found in ingresses(cluster, params):
         name = found["metadata"]["name"]
-        if found["spec"].get("defaultBackend"):
-            return f"Ingress {name} has a default backend: it takes every host name that no rule is for."
+        if found["spec"].get("defaultBackend") and not found["spec"].get("rules"):
+            return f"Ingress {name} has a default backend and no rule: it takes every host name that no other rule is for."
         for host, _ in ways_of(found):
             if not host:
                 return f"Ingress {name} has a rule without a host: it takes every host name."

@@ -358,14 +358,16 @@ def change_of_other_key(cluster: Any, params: Any) -> str | None:
     if not keys or not changed(cluster, params) or any(is_one_of(held[name].get(key), (params.news,)) for name, key in keys):
         return None
     name, key = keys[0]
-    return f"The file comes from key {key} of ConfigMap {name}. The new notice stands under another key, so it does not get there."
+    return f"The file comes from key {key} of ConfigMap {name}. The new notice stands elsewhere, so it does not get there."
 
 
 def keys_of_file(workload: Obj) -> list[tuple[str, str]]:
     """The keys of which the file may be made, as the Deployment says it: (ConfigMap, key)."""
     mount, volume = mount_at(workload, FILE) or {}, volume_at(workload, FILE) or {}
+    if mount.get("subPathExpr"):
+        return []  # which one it is only the container knows
     below = FILE.removeprefix(mount.get("mountPath", "").rstrip("/"))
-    path = f"{mount.get('subPath') or mount.get('subPathExpr') or ''}{below}".strip("/")
+    path = f"{mount.get('subPath') or ''}{below}".strip("/")
     made = [(one, one.get("items") or [{"key": path, "path": path}]) for one in maps_in(volume)]
     return [(one.get("name", ""), item["key"]) for one, items in made for item in items if item.get("path") == path]
 

@@ -698,7 +698,7 @@ def is_skipped(nodes: Any, component: str) -> bool:
 
 @check("07.metrics", reads=["Node", "Deployment", "ReplicaSet", "Pod", "APIService"])
 def metrics(cluster: Any, nodes: Any) -> None:
-    if "metrics-server" in configured_without(nodes) and has_just_read(nodes):
+    if stays_out(nodes, "metrics-server") and has_just_read(nodes):
         nodes["server"].settling("K3s has just started, and may not have taken away yet what is disabled")
     told, look = running_without(cluster), "sudo cat /etc/rancher/k3s/config.yaml"
     for name in DISABLED:
@@ -721,11 +721,12 @@ def metrics(cluster: Any, nodes: Any) -> None:
                 path="/etc/rancher/k3s/config.yaml",
                 next=look,
             )
-    left = [cluster.find("Deployment", "metrics-server", namespace=SYSTEM), cluster.find("APIService", "v1beta1.metrics.k8s.io")]
+    left = [cluster.find("Deployment", name, namespace=SYSTEM) for name in ("metrics-server", "local-path-provisioner")]
+    left.append(cluster.find("APIService", "v1beta1.metrics.k8s.io"))
     for found in filter(None, left):
         fail(
             f"{place(found)} is still there",
-            expected="nothing of metrics-server",
+            expected="nothing of metrics-server and local-storage",
             actual=place(found),
             about=found,
             next="kubectl get pods -A",
@@ -765,7 +766,8 @@ def skip_file(cluster: Any, nodes: Any) -> str | None:
 
 @diagnose("07.metrics", "comes-back")
 def comes_back(cluster: Any, nodes: Any) -> str | None:
-    stays_away = "metrics-server" in running_without(cluster) and stays_out(nodes, "metrics-server")
+    disabled_for_good = "metrics-server" in running_without(cluster) and stays_out(nodes, "metrics-server")
+    stays_away = disabled_for_good or is_skipped(nodes, "metrics-server")
     if stays_away or cluster.find("Deployment", "metrics-server", namespace=SYSTEM):
         return None
     return "metrics-server is gone for now. K3s lays its files out anew at each start, and with them it comes back."

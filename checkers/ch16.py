@@ -69,14 +69,15 @@ for path in glob.glob("/proc/[0-9]*/environ"):
         found.append(held["DATABASE_KEY"])
 print(json.dumps(found))
 """
-# The rules that turn something away by its port or let it in: as they are loaded, and as they will be after the next start of the machine.
+# The rules that turn something away by its port or let it in, below the names of their chains: as they are loaded, and as they will be after
+# the next start of the machine.
 RULES = f"""
-list() {{ nft --stateless list ruleset | grep -E 'dport.*(drop|reject|accept)'; }}
-list
+by_port() {{ awk '/^[ \\t]*chain /{{chain=$0}} /dport.*(drop|reject|accept)/{{if (chain) print chain; chain=""; print}}'; }}
+nft --stateless list ruleset | by_port
 echo ---
 unshare --net sh -c 'systemctl is-enabled --quiet nftables && nft --file /etc/nftables.conf
 systemctl is-enabled --quiet house-firewall || exit
-nft --file {HOUSE_FILE} && nft --stateless list ruleset || grep -v "^[[:space:]]*#" {HOUSE_FILE}' 2>/dev/null | grep -E 'dport.*(drop|reject|accept)'
+nft --file {HOUSE_FILE} && nft --stateless list ruleset || grep -v "^[[:space:]]*#" {HOUSE_FILE}' 2>/dev/null | by_port
 """
 
 Obj = dict[str, Any]
@@ -93,10 +94,14 @@ def firewall(host: Any) -> Obj:
 
 
 def turns_away(rules: list[str], port: int) -> bool:
-    """Whether the first of these rules that is about a port turns away what comes for it."""
-    without_comments = (re.sub(r'"[^"]*"', "", rule) for rule in rules)
-    about_it = (rule for rule in without_comments if re.search(rf"dport (\{{[^}}]*\b{port}\b[^}}]*\}}|{port}\b)", rule))
-    return re.search(r"\baccept\b", next(about_it, "accept")) is None
+    """Whether in one of the chains the first rule that is about a port turns away what comes for it. Letting it in ends its own chain only."""
+    first_of: dict[int, str] = {}
+    chain = 0
+    for rule in (re.sub(r'"[^"]*"', "", rule) for rule in rules):  # without comments
+        chain += rule.lstrip().startswith("chain ")
+        if re.search(rf"dport (\{{[^}}]*\b{port}\b[^}}]*\}}|{port}\b)", rule):
+            first_of.setdefault(chain, rule)
+    return any(re.search(r"\baccept\b", rule) is None for rule in first_of.values())
 
 
 def evening(nodes: Any) -> Obj:

@@ -47,7 +47,7 @@ class Network:
     def _default(self, path: str) -> Obj:
         """What no rule takes goes where an Ingress without a rule for it says."""
         for ingress in self._of("Ingress"):
-            if self._served(ingress) and ingress["spec"].get("defaultBackend"):
+            if self._served(ingress) and ingress["spec"].get("defaultBackend") and not ingress["spec"].get("rules"):  # as Traefik has it
                 return self._backend(ingress, ingress["spec"]["defaultBackend"], path)
         return NOT_FOUND
 

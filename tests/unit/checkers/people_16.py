@@ -153,6 +153,8 @@ def not_mounted(site: Site) -> None:
 POLICY = "networking.k8s.io/v1", "NetworkPolicy"
 QUOTA = "v1", "ResourceQuota"
 TEMPLATE = "template ANY ANY {namespace}.svc.cluster.local {\n  rcode NXDOMAIN\n}"
+RAW = "chain early { # handle 1"
+LETS_IN = ("chain INPUT {", "tcp dport 443 counter packets 0 bytes 0 accept", RAW)
 IN_THE_SET = "tcp dport { 23, 2323 } drop"
 DATABASE_KEY = "containers/0/env/2"
 
@@ -200,6 +202,7 @@ RIGHT: dict[str, Change] = {
     "more rules": wall([TELNET, "tcp dport 8443 drop", "tcp dport 22 ct state new limit rate over 5/second drop"], [TELNET]),
     "telnet in a set": wall([IN_THE_SET], [IN_THE_SET]),
     "https is let in by a rule before the other": wall([TELNET, "tcp dport 443 accept", HTTPS], [TELNET, "tcp dport { 80, 443 } accept", HTTPS]),
+    "let in by a chain that comes later, too": wall([RAW, TELNET, "chain input {", "tcp dport { 23, 443 } accept"], [TELNET]),
     "telnet is refused instead of dropped": wall(["tcp dport 23 reject"], ["tcp dport 23 reject"]),
     "a policy of one's own": added(*POLICY, "mine", "{spec: {podSelector: {}}}"),
     "the policy was made again": field("NetworkPolicy/keep-out", "metadata/uid", "another"),
@@ -277,6 +280,8 @@ WRONG: dict[str, tuple[str, str, Change]] = {
     "the rule in a set": ("wall", "rule-remains", wall([TELNET, "tcp dport { 80, 443 } drop"], [TELNET])),
     "the rule refuses now": ("wall", "rule-remains", wall([TELNET, "tcp dport 443 reject"], [TELNET, "tcp dport 4443 drop"])),
     "let in by a rule before the other, until the next start": ("wall", "comes-back", wall([TELNET, "tcp dport 443 accept", HTTPS], [TELNET, HTTPS])),
+    "let in by another chain, which ends that chain only": ("wall", "", wall([*LETS_IN, TELNET, HTTPS], [TELNET, HTTPS])),
+    "deleted by its handle, and let in by another chain's file": ("wall", "comes-back", wall([TELNET], [*LETS_IN, TELNET, HTTPS])),
     "nobody behind the port": ("wall", "", lambda site: site.on.probe("16.secure", {"status": 0, "body": "", "error": "connection refused"})),
     "the clock was set by hand": ("clock", "", lambda site: site.on.facts.update(clock="NTP=no\nNTPSynchronized=no\n")),
     "not told the time yet": ("clock", "not-synchronised", lambda site: site.on.facts.update(clock="NTP=yes\nNTPSynchronized=no\n")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import yaml
@@ -133,7 +134,9 @@ class Site:
 
     def firewall(self, *, loaded: list[str], saved: list[str]) -> None:
         self.on.facts["firewall"] = {"loaded": loaded, "saved": saved}
-        shut = next((not rule.endswith("accept") for rule in loaded if " 443 " in rule), False)
+        chains = "\n".join(loaded).split("chain ")
+        first = [found for chain in chains if (found := re.search(r"^.* 443 .*(drop|reject|accept)", chain, re.MULTILINE))]
+        shut = any(found[1] != "accept" for found in first)
         self.on.probe(
             "16.secure", {"status": 0, "body": "", "error": "no answer in time"} if shut else {"status": 404, "body": "", "error": ""}
         )

@@ -346,15 +346,18 @@ def no_tls(lab: Lab) -> None:
     lab["Ingress/shop"]["spec"].pop("tls")
 
 
-def default_backend(*, rules: bool) -> Change:
-    """What `kubectl create ingress --default-backend` makes, alone or beside the rule."""
+def default_backend(lab: Lab) -> None:
+    """What `kubectl create ingress --default-backend` makes."""
+    spec = lab["Ingress/shop"]["spec"]
+    spec["defaultBackend"] = {"service": {"name": "shop", "port": {"number": 80}}}
+    spec.pop("rules")
 
-    def change(lab: Lab) -> None:
-        lab["Ingress/shop"]["spec"]["defaultBackend"] = {"service": {"name": "shop", "port": {"number": 80}}}
-        if not rules:
-            lab["Ingress/shop"]["spec"].pop("rules")
 
-    return change
+def default_backend_beside_a_wrong_host(lab: Lab) -> None:
+    """Traefik does not look at it where there are rules."""
+    spec = lab["Ingress/shop"]["spec"]
+    spec["defaultBackend"] = {"service": {"name": "shop", "port": {"number": 80}}}
+    spec["rules"][0]["host"] = f"www.{lab.params.host}"
 
 
 def external_ips(lab: Lab) -> None:
@@ -400,8 +403,8 @@ WRONG: list[tuple[Change, str, str]] = [
     (host("{namespace}.example"), "route", "host-differs"),
     (host(None), "route", "every-host"),
     (host("*.{namespace}.example"), "route", "every-host"),
-    (default_backend(rules=False), "route", "every-host"),
-    (default_backend(rules=True), "route", "every-host"),
+    (default_backend, "route", "every-host"),
+    (default_backend_beside_a_wrong_host, "route", "host-differs"),
     (after_two_ingresses(host("{namespace}.example")), "route", "host-differs"),
     (after_two_ingresses(moved("Ingress/shop")), "route", "ingress-namespace"),
     (after_two_ingresses(class_named("nginx")), "route", "class-unknown"),

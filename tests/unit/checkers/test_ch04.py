@@ -381,6 +381,12 @@ def new_notice_under_other_key_by_sub_path(lab: Lab) -> None:
     new_notice_under_other_key(lab)
 
 
+def stale_by_sub_path_of_the_container(lab: Lab) -> None:
+    stale_by_sub_path(lab)
+    mount = lab.container["volumeMounts"][0]
+    mount["subPathExpr"] = mount.pop("subPath").replace("notice.txt", "$(NOTICE)")
+
+
 def new_notice_in_other_map(lab: Lab, namespace: str = "{namespace}") -> None:
     other = copy.deepcopy(lab["ConfigMap/notice"])
     other["metadata"].update(name="news", namespace=lab.params.fill(namespace))
@@ -589,6 +595,7 @@ WRONG: list[tuple[Change, str, str]] = [
     (still_the_old_notice, "change", ""),
     (pods_show_the_old_notice, "change", "old-pods"),
     (stale_by_sub_path, "change", "sub-path"),
+    (stale_by_sub_path_of_the_container, "change", "sub-path"),
     (new_notice_under_other_key, "change", "other-key"),
     (new_notice_under_other_key_by_sub_path, "change", "other-key"),
     (new_notice_in_other_map, "change", "other-map"),

@@ -337,6 +337,14 @@ def test_what_is_disabled_goes_a_moment_after_the_start(lab: Lab) -> None:
     assert lab.says("metrics")[0] == "waiting"
 
 
+def test_what_a_flag_disables_goes_a_moment_after_the_start(lab: Lab) -> None:
+    lab.deployment("metrics-server", "kube-system")
+    lab.on.config = {"disable": ["local-storage"]}
+    lab.on.facts["flags"] = ["local-storage", "metrics-server"]
+    lab.on.time = 10.0
+    assert lab.says("metrics")[0] == "waiting"
+
+
 # Wrong answers ----------------------------------------------------------------------------------------------------------------------
 
 
@@ -570,6 +578,13 @@ def list_replaced(lab: Lab) -> None:
     lab.node_args("server", "--disable", "metrics-server")
 
 
+def list_replaced_and_skipped(lab: Lab) -> None:
+    """A skip file takes nothing away that is there."""
+    list_replaced(lab)
+    lab.deployment("local-path-provisioner", "kube-system")
+    lab.files += [f"{MANIFESTS}local-storage.yaml", f"{MANIFESTS}local-storage.yaml.skip"]
+
+
 def deleted_by_hand(lab: Lab) -> None:
     lab.on.config = {"disable": ["local-storage"]}
     lab.node_args("server", "--disable", "local-storage")
@@ -666,6 +681,7 @@ def till_with_skip(lab: Lab) -> None:
         (traefik_gone, "traefik", ""),
         (not_restarted, "metrics", "not-restarted"),
         (list_replaced, "metrics", "list-replaced"),
+        (list_replaced_and_skipped, "metrics", "list-replaced"),
         (list_mended_and_not_read, "metrics", "not-restarted"),
         (deleted_by_hand, "metrics", "comes-back"),
         (node_says_so_by_hand, "metrics", "comes-back"),

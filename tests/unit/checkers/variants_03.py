@@ -95,7 +95,6 @@ ROUTE = [
     *each("route", path, "shop", "backend/service/name", values=["web", "shops", "cart", "shop-svc"]),
     *each("route", path, "shop", "backend/service/port", values=["{number: 8080}", "{number: {port}}", "{name: http}", "{number: 443}", "{number: {public}}"]),
     *each("route", path, "shop", "path", values=["/shop", "/index.html", "/cart/old"]),
-    *each("route", field, FRONT, "spec/defaultBackend", values=["{service: {name: shop, port: {number: 80}}}"]),
     one("route", "every host beside", copied(FRONT, "every", field("Ingress/every", HOST, GONE))),
     one("route", "a wide Service behind, and lucky", both(
         lucky, copied(SHOP, "wide", field("Service/wide", SELECTOR, ALL_PODS)), path("shop", "backend/service/name", "wide"))),
