@@ -115,6 +115,7 @@ def test_a_folder_that_cannot_be_used_is_no_bug(lab: Command, tmp_path: Path, ve
     done = lab(verb, LAB_HOME=str(tmp_path / "file"))
     assert done.returncode == 4
     assert "cannot be used" in done.stderr and "LAB_HOME" in done.stderr
+    assert "log:" not in done.stderr, "no log can be kept there either"
     assert "bug" not in done.stderr
 
 

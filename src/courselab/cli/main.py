@@ -147,7 +147,7 @@ def _show_unexpected(bug: Exception, *, debug: bool, log: str) -> None:
     elif refused in _NOT_OURS and path:
         fix = "Make it your own, or set LAB_HOME to a folder of yours."
         detail = "".join(traceback.format_exception(bug)) if debug else ""
-        show_error(f"{path} cannot be used", os.strerror(refused), fix, log=log, detail=detail)
+        show_error(f"{path} cannot be used", os.strerror(refused), fix, log=log if os.path.exists(log) else "", detail=detail)
     else:
         show_bug(bug, debug=debug, log=log)
 
