@@ -29,7 +29,6 @@ def provider_of(paths: Paths) -> Provider:
 
 
 def test_the_chapters_of_this_run_hold(tmp_path: Path) -> None:
-    """None of them on the day of the virtual machine, see live.py."""
     paths = paths_at(tmp_path)
     wrong: dict[str, object] = {}
     for chapter in live_chapters():
