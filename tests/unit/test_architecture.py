@@ -24,7 +24,7 @@ LAYERS = {
     "cli": 7,
     "notebook": 8,
 }
-BASE = {"__init__", "errors", "files", "journal", "locks", "paths", "process", "progress", "safe_yaml", "timings"}
+BASE = {"__init__", "errors", "files", "journal", "locks", "paths", "points", "process", "progress", "safe_yaml", "timings"}
 
 
 def package_of(module: str) -> str | None:
@@ -59,6 +59,13 @@ def test_imports_go_one_way(path: Path) -> None:
         assert there is not None, f"{path} imports the entry point"
         allowed = there == here or LAYERS[there] < LAYERS[here]
         assert allowed, f"{path} is in {here} and imports {name}"
+
+
+@pytest.mark.parametrize("verb", ["list", "progress", "status", "tasks", "hint"])
+def test_what_only_tells_does_not_import_the_grader(verb: str) -> None:
+    code = f"import sys, courselab.cli.{verb}; print([name for name in sys.modules if name.startswith('courselab.grade')])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_help_imports_nothing_heavy() -> None:

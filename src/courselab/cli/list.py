@@ -7,7 +7,7 @@ import json
 import click
 
 from courselab.cli.app import App, debug_option, json_option
-from courselab.grade.report import plain_number
+from courselab.points import plain_number
 from courselab.session.progress_record import ProgressRecord
 
 

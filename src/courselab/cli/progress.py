@@ -11,7 +11,7 @@ import click
 from courselab.cli.app import App, chapter_argument, debug_option, json_option
 from courselab.course import Lab
 from courselab.course.params import Params
-from courselab.grade.report import plain_number
+from courselab.points import plain_number
 from courselab.session.context import params_of
 from courselab.session.progress_record import Attempts, Best, ProgressRecord, TaskRecord
 

@@ -14,10 +14,10 @@ from courselab.cli.watching import Attempts, KeptApp, watch_of
 from courselab.course import Lab
 from courselab.course.load import load_lab
 from courselab.errors import UsageError
-from courselab.grade.report import plain_number
 from courselab.grade.standing import Update
 from courselab.grade.watch import Watch
 from courselab.journal import Journalled
+from courselab.points import plain_number
 from courselab.progress import Progress, Stage
 from courselab.session.context import Context, machines_of, params_of
 from courselab.session.end import stop

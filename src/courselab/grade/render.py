@@ -6,8 +6,9 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from courselab.grade.report import Report, Result, plain_number
+from courselab.grade.report import Report, Result
 from courselab.grade.verdict import VerdictName
+from courselab.points import plain_number
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -12,6 +12,7 @@ from courselab.grade.clean import clean
 from courselab.grade.evidence import Evidence
 from courselab.grade.judge import params_of
 from courselab.grade.verdict import Judged, Trouble, VerdictName
+from courselab.points import plain_number
 
 SCHEMA = 1
 WHY_LINES = 12
@@ -163,8 +164,3 @@ def _result(task: Task, judged: Judged, params: Params) -> Result:
 
 def _lines(why: Sequence[str]) -> tuple[str, ...]:
     return tuple(clean(line) for line in why[:WHY_LINES])
-
-
-def plain_number(value: float) -> float | int:
-    """A whole number without its ".0"."""
-    return int(value) if value == int(value) else value

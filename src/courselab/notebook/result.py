@@ -9,8 +9,9 @@ from html import escape
 from typing import Any
 
 from courselab.grade.render import NO_LABEL, details, next_step, print_report
-from courselab.grade.report import Report, Result, plain_number
+from courselab.grade.report import Report, Result
 from courselab.grade.verdict import VerdictName
+from courselab.points import plain_number
 
 JSON_TYPE = "application/vnd.courselab.check+json"
 _TEXT_WIDTH = 90

@@ -9,7 +9,8 @@ from typing import Any
 from courselab.errors import LabError
 from courselab.grade.clean import clean
 from courselab.grade.render import NO_LABEL, details, next_step
-from courselab.grade.report import Report, plain_number
+from courselab.grade.report import Report
+from courselab.points import plain_number
 from courselab.site.drawing import draw
 from courselab.site.hub import Hub
 from courselab.site.jobs import Jobs
