@@ -17,7 +17,8 @@ from courselab.course.params import Params
 from courselab.grade.checker import Checker, checker_path, load_checker
 from courselab.grade.evidence import Evidence, encode, load
 from courselab.grade.run import judge_saved
-from tests.unit.checkers.fake_cluster import LOADER, no_bugs
+from courselab.safe_yaml import LOADER
+from tests.unit.checkers.fake_cluster import no_bugs
 
 COURSE = Path(__file__).parents[3]
 Obj = dict[str, Any]

@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 
 from courselab.grade.evidence import FileState
-from tests.unit.checkers.fake_cluster import COURSE, LOADER, FakeCluster, Obj, hidden
+from courselab.safe_yaml import LOADER
+from tests.unit.checkers.fake_cluster import COURSE, FakeCluster, Obj, hidden
 from tests.unit.checkers.kept_lab import put
 
 EVENING = "/var/lib/courselab/evening.json"
