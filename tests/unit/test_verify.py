@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from courselab.course import Lab, Task
+from courselab.course import Lab, MachineNeed, Task
 from courselab.course.load import load_lab
 from courselab.course.scripts import Script, read_scripts
 from courselab.errors import LabError
@@ -21,13 +23,15 @@ from courselab.grade.verdict import Judged, VerdictName
 from courselab.k3s.release import Release
 from courselab.paths import Paths
 from courselab.progress import Silent
+from courselab.session import room
 from courselab.session import start as starting
 from courselab.session.parts import Parts
 from courselab.session.setup import ScriptFailed
 from courselab.verify.cases import Case, Result, cases_of
-from courselab.verify.kept import Keeper, fingerprint, is_current, path_of
-from courselab.verify.own_lab import own_lab
+from courselab.verify.kept import Keeper, fingerprint, forget, is_current, path_of
+from courselab.verify.own_lab import own_labs
 from courselab.verify.run import Verification
+from courselab.verify.share import share
 from tests.unit.fakes import FakeProvider
 
 LAB_YAML = """\
@@ -142,7 +146,7 @@ class PaperLab:
 def verified(lab: PaperLab, task: str = "") -> dict[str, Result]:
     kept: list[tuple[Case, bool]] = []
     run = Verification(lab, Silent(), lambda case, _evidence, ok: kept.append((case, ok)))
-    return {result.case: result for result in run.results(task)}
+    return {result.case: result for result in run.results(list(cases_of(lab.lab, task)))}
 
 
 def write(course: Path, name: str, text: str) -> None:
@@ -298,7 +302,7 @@ def test_files_that_change_meanwhile_change_nothing(course: Path, tmp_path: Path
     lab = load_lab(course / "labs" / "07-tea")
     checker = load_checker(course / "checkers" / "ch07.py", lab)
     before = fingerprint(lab, course)
-    with own_lab(paths, lab, checker, Silent(), lambda _paths: FakeProvider(), seed="x") as own:
+    with own_labs(paths, lab, checker, Silent(), lambda _paths: FakeProvider(), seed="x") as (own,):
         write(course, "solution/tea.sh", "something else")
         (course / "labs" / "07-tea" / "mistakes" / "tea.cold.sh").unlink()
         (course / "checkers" / "ch07.py").write_text("nothing")
@@ -323,3 +327,86 @@ def test_kept_evidence_is_of_the_chapter_as_it_is(course: Path, tmp_path: Path) 
     assert [path.name for path in failed.iterdir()] == ["tea.cold.json.gz"]
     write(course, "solution/tea.sh", "do tea  # otherwise")
     assert not is_current(lab, course)
+
+
+def shared(course: Path, *labs: PaperLab) -> list[Result]:
+    """What several labs found together, in the order in which it was told."""
+    told: list[Result] = []
+    share(list(cases_of(labs[0].lab)), [Verification(lab, Silent(), forget) for lab in labs], told.append)
+    return told
+
+
+def test_two_labs_share_the_cases(course: Path) -> None:
+    labs = PaperLab(course), PaperLab(course)
+    results = shared(course, *labs)
+    assert sorted(result.case for result in results) == sorted(case.name for case in cases_of(labs[0].lab))
+    assert all(result.ok and not result.note for result in results)
+
+
+def test_what_is_about_one_task_stays_in_one_lab(course: Path) -> None:
+    first, second = PaperLab(course), PaperLab(course)
+    taken, go_on = threading.Event(), threading.Event()
+
+    def slow_restart(_lab: PaperLab) -> None:
+        assert taken.wait(10), "the second lab begins as soon as the solution is known to hold"
+        go_on.set()
+
+    first.after_restart = slow_restart
+    begin = second.run
+
+    def begins(script: Script) -> None:
+        begin(script)
+        if script.path.parent.name == "undo":
+            taken.set()
+            assert go_on.wait(10)
+
+    second.run = begins  # type: ignore[method-assign]
+    assert all(result.ok for result in shared(course, first, second))
+    assert "undo water" in first.log
+    assert "undo tea" not in first.log
+    assert "spoil cold" not in first.log
+    assert second.log.count("spoil cold") == 1
+
+
+def test_where_the_solution_does_not_solve_no_other_lab_goes_on(course: Path) -> None:
+    write(course, "solution/tea.sh", "break")
+    results = shared(course, PaperLab(course), PaperLab(course))
+    assert [(result.case, result.ok) for result in results] == [("untouched", True), ("solved", False)]
+
+
+def test_a_lab_that_is_lost_ends_the_others(course: Path) -> None:
+    def lost() -> PaperLab:
+        raise LabError("no more")
+
+    write(course, "mistakes/tea.cold.sh", MISTAKE.format("for good", "spoil for good"))
+    first, second = PaperLab(course), PaperLab(course)
+    first.renewed = second.renewed = lost  # type: ignore[method-assign]
+    with pytest.raises(LabError, match="no more"):
+        shared(course, first, second)
+
+
+def test_a_solution_that_only_solves_one_of_the_labs_is_told(course: Path) -> None:
+    first, second = PaperLab(course), PaperLab(course)
+    second.run = lambda script: (_ for _ in ()).throw(ScriptFailed("not here"))  # type: ignore[method-assign]
+    with pytest.raises(ScriptFailed, match="not here"):
+        shared(course, first, second)
+
+
+def test_what_is_interrupted_begins_with_nothing_more(course: Path) -> None:
+    """In the first lab, as the user's Ctrl-C is; the second stops after the case that it is at."""
+    first, second = PaperLab(course), PaperLab(course)
+
+    def interrupted(_lab: PaperLab) -> None:
+        raise KeyboardInterrupt
+
+    first.after_restart = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        shared(course, first, second)
+
+
+@pytest.mark.parametrize(("free_mib", "at_most", "fit"), [(8000, 4, 4), (3100, 4, 3), (900, 4, 1), (0, 4, 1), (8000, 1, 1)])
+def test_as_many_labs_as_there_is_memory_for(course: Path, monkeypatch: pytest.MonkeyPatch, free_mib: int, at_most: int, fit: int) -> None:
+    lab = PaperLab(course).lab
+    one = msgspec.structs.replace(lab, file=msgspec.structs.replace(lab.file, machines={"server": MachineNeed()}))
+    monkeypatch.setattr(room, "available_mib", lambda: free_mib)
+    assert room.labs_that_fit(one, "local", at_most) == fit

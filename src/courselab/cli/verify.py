@@ -17,14 +17,20 @@ from courselab.verify.prove import Proof, prove
 @click.argument("chapter", metavar="NN")
 @click.option("--task", metavar="TASK", help="Only the cases about this task.")
 @click.option("--no-disturb", is_flag=True, help="Leave out experiments that change the lab for a moment; then no Evidence is kept.")
+@click.option(
+    "--labs",
+    type=click.IntRange(1),
+    metavar="N",
+    help="How many labs share the cases. Usual: one for each processor, 4 at most, as memory allows.",
+)
 @on_option
 @json_option
 @yes_option
 @debug_option
-def command(*, chapter: str, task: str | None, no_disturb: bool, provider: str | None, as_json: bool, yes: bool) -> int:
+def command(*, chapter: str, task: str | None, no_disturb: bool, labs: int | None, provider: str | None, as_json: bool, yes: bool) -> int:
     """Prove a chapter: untouched nothing passes, solved all passes, also after a restart; every undo, right answer and mistake is tried.
 
-    It makes a lab of its own and removes it; yours of the same chapter is not touched. What was seen is kept in tests/evidence/NN.
+    It makes labs of its own and removes them; yours of the same chapter is not touched. What was seen is kept in tests/evidence/NN.
     """
     app = App.here(yes=yes)
     lab = app.catalog.find(chapter)
@@ -38,7 +44,7 @@ def command(*, chapter: str, task: str | None, no_disturb: bool, provider: str |
 
     proof = Proof(lab)
     try:
-        prove(proof, app.paths, app.progress, lambda own: app.provider_at(own, provider), task=name, disturb=not no_disturb)
+        prove(proof, app.paths, app.progress, lambda own: app.provider_at(own, provider), task=name, disturb=not no_disturb, labs=labs or 0)
     finally:
         print(json.dumps(proof.to_json(), ensure_ascii=False) if as_json else _table(proof))
     return proof.exit_code

@@ -30,6 +30,8 @@ def leaving(world: World, obj: Obj) -> str:
     """
     if ends := ending(world, obj):
         return ends
+    if (chart := _chart_of(world, obj)) and _job_of(world, chart) and (found := _renewed(world, chart, surely=True)):
+        return f"{title_of(chart)} {found}"
     return settling(world, obj) if _behind(obj) or text(obj, "kind") in _ROLLED_OUT else ""
 
 
@@ -156,9 +158,22 @@ def _chart(world: World, obj: Obj) -> str:
 
 
 def renewing(world: World, obj: Obj) -> str:
-    """Whether a HelmChart is about to have a new Job, as a sentence: whatever the Job of before says counts no more."""
-    found = _renewed(world, obj) if text(obj, "kind") == "HelmChart" and _names_a_chart(obj) else ""
-    return f"{title_of(obj)} {found}" if found else ""
+    """Whether a HelmChart, or the one that an object is of, is about to have a new Job, as a sentence: what is there now counts no more."""
+    chart = _chart_of(world, obj)
+    found = _renewed(world, chart) if chart and _names_a_chart(chart) else ""
+    return f"{title_of(chart)} {found}" if chart and found else ""
+
+
+def _chart_of(world: World, obj: Obj) -> Obj | None:
+    """The HelmChart that an object is, or that made it: a release has its HelmChart's name, and is in its target namespace, else in its own."""
+    if text(obj, "kind") == "HelmChart":
+        return obj
+    release = text(obj, "metadata", "annotations", "meta.helm.sh/release-name")
+    namespace = text(obj, "metadata", "annotations", "meta.helm.sh/release-namespace")
+    for chart in world.objects("HelmChart") if release else ():
+        if name_of(chart) == release and (text(chart, "spec", "targetNamespace") or namespace_of(chart)) == namespace:
+            return chart
+    return None
 
 
 def _names_a_chart(obj: Obj) -> bool:
@@ -166,14 +181,18 @@ def _names_a_chart(obj: Obj) -> bool:
     return bool(text(obj, "spec", "chart") or text(obj, "spec", "chartContent"))
 
 
-def _renewed(world: World, obj: Obj) -> str:
-    """A Job is made suspended, and suspended before it is replaced; after a change the one of before is still there for a moment."""
+def _renewed(world: World, obj: Obj, *, surely: bool = False) -> str:
+    """A Job is made suspended, and suspended before it is replaced; after a change the one of before is still there for a moment.
+
+    `surely`: a Job that was made in the second of the change is the new one. Times have no parts of a second.
+    """
     job = _job_of(world, obj)
     if job is None or dig(job, "spec", "suspend"):
         return "is being installed"
     config = world.find("HelmChartConfig", name_of(obj), namespace_of(obj))
     changed = max(_changed_at(world, one) for one in (obj, config) if one)
-    old = unix_time(text(job, "metadata", "creationTimestamp")) <= changed
+    made = unix_time(text(job, "metadata", "creationTimestamp"))
+    old = made < changed or (made == changed and not surely)
     return "has just been changed" if old and cluster_time(world.evidence) - changed < NOTICED_S else ""
 
 

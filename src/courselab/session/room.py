@@ -32,6 +32,12 @@ def refuse_if_too_small(context: Context, lab: Lab) -> None:
         )
 
 
+def labs_that_fit(lab: Lab, provider: str, at_most: int) -> int:
+    """How many labs like this one there is memory for, up to `at_most`; one where that cannot be told."""
+    need = need_of(lab, provider).memory_mib
+    return max(1, min(at_most, available_mib() // need if need else 1))
+
+
 def warn_before_swapping(context: Context, lab: Lab) -> None:
     """Say, with numbers, when there is less memory free than the lab is going to take: it starts, but everything gets slow."""
     need, free = need_of(lab, context.provider.name).memory_mib, available_mib()

@@ -1,4 +1,4 @@
-"""A lab that belongs to one verification: its own state folder, work folder, machine names and student. Gone afterwards, however it ends."""
+"""Labs that belong to one verification: their own state and work folders, machine names and student. Gone afterwards, however it ends."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -28,9 +28,11 @@ from courselab.session.context import Context, machines_of, params_of
 from courselab.session.end import delete
 from courselab.session.lock import lab_lock
 from courselab.session.reset import reset
+from courselab.session.room import labs_that_fit
 from courselab.session.setup import run_script
 from courselab.session.start import start
 from courselab.session.store import LabState, Phase, Store, now
+from courselab.session.together import in_parallel
 
 _RESTART_S = 120.0
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -45,6 +47,7 @@ class OwnLab:
     checker: Checker
     state: LabState
     course: Path  # a copy of the chapter's files as they were in the beginning: others may change them meanwhile
+    ended: threading.Event = field(default_factory=threading.Event)  # it is being removed: whoever still works on it must not go on
 
     @property
     def machines(self) -> dict[str, Machine]:
@@ -53,6 +56,7 @@ class OwnLab:
 
     def check(self, checker: Checker, deadline_s: Callable[[Task], int] | None, *, disturb: bool) -> Outcome:
         """Collect what these checks read, and judge. What is settling is waited for until each task's `deadline_s`; None: for nothing."""
+        self._go_on()
         if deadline_s is None:
             return run_checks(self._target(checker, self.lab), wait=False, disturb=disturb)
         tasks = [msgspec.structs.replace(task, deadline_s=deadline_s(task)) for task in self.lab.tasks]
@@ -74,10 +78,12 @@ class OwnLab:
 
     def run(self, script: Script) -> None:
         """Run a script as a learner would. Raises ScriptFailed with its last words."""
+        self._go_on()
         run_script(script, self.machines)
 
     def restart_k3s(self) -> None:
         """Restart K3s on every machine where it runs, servers first."""
+        self._go_on()
         for role in (Role.SERVER, Role.AGENT):
             for machine in self.machines.values():
                 if k3s_runs(machine, role):
@@ -86,41 +92,72 @@ class OwnLab:
 
     def renewed(self) -> OwnLab:
         """The same lab as it was in the beginning."""
+        self._go_on()
         return replace(self, state=reset(self.context, self.lab, self.state))
+
+    def started(self) -> OwnLab:
+        """The lab once it runs."""
+        return replace(self, state=start(self.context, self.lab))
+
+    def end(self) -> None:
+        """Remove it, whatever is still going on in it."""
+        self.ended.set()
+        with _not_interrupted():
+            _remove(self.context, self.lab.chapter)
+
+    def _go_on(self) -> None:
+        if self.ended.is_set():
+            raise LabError("The verification has ended", why="Its labs are being removed.", fix="Run it again.")
 
 
 @contextmanager
-def own_lab(
-    paths: Paths, lab: Lab, checker: Checker, progress: Progress, provider_of: Callable[[Paths], Provider], *, seed: str
-) -> Generator[OwnLab]:
-    """A fresh lab for as long as the block runs. What an earlier verification left is removed first. Raises LabError."""
-    with lab_lock(paths.state, _lock_of(lab.chapter), f"verify {lab.chapter}"):
-        own = own_paths(paths, lab.chapter)
-        context = Context(own, Store(own), provider_of(own), progress)
-        _remove(context, lab.chapter)
-        try:
-            course = own.state.parent / "course"
-            lab = _copied(lab, paths.course, course).whole(context.provider.name)
-            state = LabState(
-                chapter=lab.chapter,
-                provider=context.provider.name,
-                seed=seed,
-                phase=Phase.STARTING,
-                machines={host: f"k3s-{lab.chapter}-verify-{host}" for host in lab.file.machines},
-                created_at=now(),
-                used_at=now(),
-            )
-            context.store.save(state)
-            yield OwnLab(context, lab, checker, start(context, lab), course)
-        finally:
-            with _not_interrupted():
-                _remove(context, lab.chapter)
+def own_labs(
+    paths: Paths, lab: Lab, checker: Checker, progress: Progress, provider_of: Callable[[Paths], Provider], *, seed: str, at_most: int = 1
+) -> Generator[list[OwnLab]]:
+    """Fresh labs, all alike, for as long as the block runs: one, or up to `at_most` as long as there is memory for them.
+
+    What an earlier verification left is removed first. Raises LabError.
+    """
+    with lab_lock(paths.state, _lock_of(lab.chapter), f"verify {lab.chapter}"), ExitStack() as labs:
+        _remove_all(paths, lab.chapter, lambda own: Context(own, Store(own), provider_of(own), progress))
+        labs.callback(shutil.rmtree, _folder(paths, lab.chapter), ignore_errors=True)
+        course = _folder(paths, lab.chapter) / "course"
+        copied = _copied(lab, paths.course, course)
+
+        def prepared(number: int) -> OwnLab:
+            own = own_paths(paths, lab.chapter, number)
+            context = Context(own, Store(own), provider_of(own), progress)
+            whole = copied.whole(context.provider.name)
+            new = OwnLab(context, whole, checker, _new_state(whole, context.provider.name, seed, number), course)
+            context.store.save(new.state)
+            labs.callback(new.end)
+            return new
+
+        first = prepared(1)
+        fit = labs_that_fit(first.lab, first.state.provider, at_most)
+        yield in_parallel([one.started for one in (first, *map(prepared, range(2, fit + 1)))])
 
 
-def own_paths(paths: Paths, chapter: str) -> Paths:
-    """Where the verification of a chapter keeps its lab: always the same place, so that leftovers are found."""
-    folder = paths.state / "verify" / chapter
+def _new_state(lab: Lab, provider: str, seed: str, number: int) -> LabState:
+    return LabState(
+        chapter=lab.chapter,
+        provider=provider,
+        seed=seed,
+        phase=Phase.STARTING,
+        machines={host: f"k3s-{lab.chapter}-verify{number}-{host}" for host in lab.file.machines},
+        created_at=now(),
+        used_at=now(),
+    )
+
+
+def own_paths(paths: Paths, chapter: str, number: int) -> Paths:
+    """Where the verification of a chapter keeps its labs: always the same places, so that leftovers are found."""
+    folder = _folder(paths, chapter) / str(number)
     return replace(paths, state=folder / "state", work=folder / "work")
+
+
+def _folder(paths: Paths, chapter: str) -> Path:
+    return paths.state / "verify" / chapter
 
 
 def leftovers(paths: Paths) -> list[str]:
@@ -130,11 +167,20 @@ def leftovers(paths: Paths) -> list[str]:
 
 def remove_leftover(paths: Paths, chapter: str, progress: Progress, provider_of: Callable[[Paths, str], Provider]) -> None:
     """Remove what a killed verification left."""
-    own = own_paths(paths, chapter)
-    store = Store(own)
-    with lab_lock(paths.state, _lock_of(chapter), "delete"):
+
+    def context_at(own: Paths) -> Context:
+        store = Store(own)
         state = store.load(chapter)
-        _remove(Context(own, store, provider_of(own, state.provider if state else ""), progress), chapter)
+        return Context(own, store, provider_of(own, state.provider if state else ""), progress)
+
+    with lab_lock(paths.state, _lock_of(chapter), "delete"):
+        _remove_all(paths, chapter, context_at)
+
+
+def _remove_all(paths: Paths, chapter: str, context_at: Callable[[Paths], Context]) -> None:
+    for folder in sorted(_folder(paths, chapter).glob("[0-9]*")):
+        _remove(context_at(own_paths(paths, chapter, int(folder.name))), chapter)
+    shutil.rmtree(_folder(paths, chapter), ignore_errors=True)
 
 
 def _copied(lab: Lab, course: Path, target: Path) -> Lab:

@@ -1,7 +1,8 @@
-"""`lab verify` as one call: a fresh lab, all cases, their Evidence kept, the lab gone. The gate's chapter test makes the same call."""
+"""`lab verify` as one call: fresh labs, all cases, their Evidence kept, the labs gone. The gate's chapter test makes the same call."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,12 +15,14 @@ from courselab.grade.evidence import K3sName
 from courselab.machines import Provider
 from courselab.paths import Paths
 from courselab.progress import Progress
-from courselab.verify.cases import Result, cases_of
+from courselab.verify.cases import Case, Result, cases_of
 from courselab.verify.kept import Keeper, folder_of, forget
-from courselab.verify.own_lab import own_lab
+from courselab.verify.own_lab import own_labs
 from courselab.verify.run import Verification
+from courselab.verify.share import share
 
 SCHEMA = 1
+MOST_LABS = 4  # more are for those who ask for them
 
 
 @dataclass
@@ -64,24 +67,30 @@ def prove(
     task: str = "",
     disturb: bool = True,
     keep_in: Path | None = None,
+    labs: int = 0,
 ) -> None:
     """Verify the chapter of `proof` and fill it while it goes on, so that what is known is there even when this ends early.
 
     `task`: only the cases about it, by its name. `keep_in`: where Evidence goes instead of tests/evidence/NN. Without `disturb` no
-    Evidence is kept, because it would lack the experiments. Raises LabError.
+    Evidence is kept, because it would lack the experiments. `labs`: how many share the cases, where there is memory for them;
+    0: one for each processor, within reason. Raises LabError.
     """
     lab, began = proof.lab, time.monotonic()
+    labs = 1 if task else min(labs or min(MOST_LABS, os.cpu_count() or 1), len(lab.tasks))
+    cases: list[Case] = []
     checker = load_checker(checker_path(paths.course, lab.chapter), lab)
     keeper = Keeper(keep_in or folder_of(paths.course, lab.chapter), paths.state / "not-verified" / lab.chapter)
     try:
-        with own_lab(paths, lab, checker, progress, provider_of, seed=f"verify/{lab.chapter}") as own:
-            proof.provider = own.state.provider
-            proof.k3s = K3sName(distribution=own.state.distribution or "k3s", version=own.state.version)
-            run = Verification(own, progress, keeper.keep if disturb else forget, disturb=disturb)
-            for result in run.results(task):
-                proof.results.append(result)
+        with own_labs(paths, lab, checker, progress, provider_of, seed=f"verify/{lab.chapter}", at_most=labs) as own:
+            state, cases = own[0].state, list(cases_of(own[0].lab, task))
+            proof.provider = state.provider
+            proof.k3s = K3sName(distribution=state.distribution or "k3s", version=state.version)
+            runs = [Verification(one, progress, keeper.keep if disturb else forget, disturb=disturb) for one in own]
+            share(cases, runs, proof.results.append)
             if disturb and not task and not proof.wrong:
                 about = {"k3s": f"{proof.k3s.distribution} {proof.k3s.version}".strip(), "provider": proof.provider}
-                keeper.seal(own.lab, own.course, cases_of(own.lab), about)
+                keeper.seal(own[0].lab, own[0].course, cases, about)
     finally:
+        order = [case.name for case in cases]
+        proof.results.sort(key=lambda result: order.index(result.case))
         proof.seconds = time.monotonic() - began

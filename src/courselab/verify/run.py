@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -20,7 +20,7 @@ from courselab.grade.verdict import Judged, VerdictName
 from courselab.process import CommandTimeout
 from courselab.progress import Progress
 from courselab.session.setup import ScriptFailed
-from courselab.verify.cases import Case, Kind, Result, cases_of, disturbed
+from courselab.verify.cases import Case, Kind, Result, disturbed
 
 HASTY_S = 5  # most failures are decided by then; where the outcome is not the expected one, the task's whole deadline is waited
 PATIENT = 2  # what must pass may take this many times its deadline: this computer may be busy
@@ -62,17 +62,21 @@ class Verification:
     _at_rest: bool = field(default=True, init=False)  # nothing was still settling when the case before had been taken back
     _undone_task: str = field(default="", init=False)  # what the case before took back, and showed that it does not pass
 
-    def results(self, task: str = "") -> Iterator[Result]:
-        """Try every case (of one task, by its name); ends early where the chapter's own solution does not solve it.
+    def results(self, cases: Sequence[Case]) -> Iterator[Result]:
+        """Try the cases one after the other; ends early where the chapter's own solution does not solve it.
 
         Raises LabError when the lab cannot be reached or made anew.
         """
-        cases = list(cases_of(self._lab, task))
         for case, following in zip(cases, [*cases[1:], None], strict=True):
             with self.progress.stage(f"{self._lab.chapter} {case.name}", eta_s=5):
                 yield self._try(case, following)
             if self._broken:
                 return
+
+    def solve(self) -> None:
+        """Make a solved lab of one that is as it was in the beginning. Raises ScriptFailed."""
+        self._solve(task.name for task in self._lab.tasks)
+        self._at_rest = False
 
     @property
     def _lab(self) -> Lab:
@@ -270,9 +274,9 @@ class Verification:
 
     def _renewed(self, why: str) -> str:
         """Make the lab anew, solved, and return the note about it. Raises LabError if that does not work any more."""
-        self.own, self._at_rest = self.own.renewed(), False
+        self.own = self.own.renewed()
         try:
-            self._solve(task.name for task in self._lab.tasks)
+            self.solve()
         except ScriptFailed as failed:
             raise LabError("The lab could not be made anew", why=str(failed), fix="Does the solution work twice?") from failed
         return f"{why}: the lab was made anew."

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from courselab.grade.settle import renewing, settling
+from courselab.grade.settle import leaving, renewing, settling
 from tests.unit.grade.builders import NOW, deployment, endpoint_slice, node, obj, pod, service, waiting, world
 
 Obj = dict[str, Any]
@@ -96,6 +96,29 @@ def test_an_ingress_settles_when_its_controller_has_taken_it_up() -> None:
     assert settling(world(web), web) == "", "nobody will ever take it up"
     web["status"] = {"loadBalancer": {"ingress": [{"ip": "192.0.2.11"}]}}
     assert settling(world(web, traefik), web) == ""
+
+
+def test_what_a_chart_made_does_not_last_once_the_chart_was_changed() -> None:
+    """Between the change and the new Job, a second at most, everything else looks as it did before."""
+    chart = obj("HelmChart", "hello", namespace="kube-system", spec={"chart": "hello", "targetNamespace": "shop"})
+    chart["status"] = {"jobName": "helm-install-hello"}
+    job = obj(
+        "Job", "helm-install-hello", namespace="kube-system", spec={}, status={"conditions": [{"type": "Complete", "status": "True"}]}
+    )
+    job["metadata"]["creationTimestamp"] = "2026-09-21T14:00:00Z"
+    made = obj("ConfigMap", "hello")
+    made["metadata"]["annotations"] = {"meta.helm.sh/release-name": "hello", "meta.helm.sh/release-namespace": "shop"}
+    others = obj("ConfigMap", "notes")
+    elsewhere = obj("ConfigMap", "hello", namespace="till")
+    elsewhere["metadata"]["annotations"] = {"meta.helm.sh/release-name": "hello", "meta.helm.sh/release-namespace": "till"}
+    found = world(chart, job, made, others, elsewhere)
+    assert leaving(found, made) == renewing(found, made) == ""
+    found.evidence.cluster.kinds["HelmChart"].changed[chart["metadata"]["uid"]] = NOW - 2
+    assert leaving(found, made) == renewing(found, made) == leaving(found, chart) == "HelmChart hello has just been changed"
+    assert leaving(found, others) == leaving(found, elsewhere) == ""
+    without_jobs = world(chart, made)
+    without_jobs.evidence.cluster.kinds["HelmChart"].changed[chart["metadata"]["uid"]] = NOW - 2
+    assert leaving(without_jobs, made) == "", "its Job may have been deleted, or not been collected: a pass must not wait for ever"
 
 
 def test_a_chart_settles_when_the_job_of_its_newest_words_has_ended() -> None:
