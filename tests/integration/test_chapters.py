@@ -54,7 +54,7 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path, when: str) -> None:
     command = LabCommand(tmp_path)
     second = tmp_path / "state" / "verify" / "02" / "2" / "state" / "machines" / "k3s-02-verify2-server"
     with subprocess.Popen(
-        [str(COURSE / "lab"), "verify", "02", "--labs", "2"],
+        [str(COURSE / "lab"), "verify", "02", "--labs", "2", "--no-disturb"],
         env=command.environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

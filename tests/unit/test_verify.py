@@ -28,7 +28,7 @@ from courselab.session import start as starting
 from courselab.session.parts import Parts
 from courselab.session.setup import ScriptFailed
 from courselab.verify.cases import Case, Result, cases_of
-from courselab.verify.kept import Keeper, fingerprint, forget, is_current, path_of
+from courselab.verify.kept import Keeper, fingerprint, forget, is_current, path_of, seconds_of
 from courselab.verify.own_lab import own_labs
 from courselab.verify.run import Verification
 from courselab.verify.share import share
@@ -321,24 +321,25 @@ def test_kept_evidence_is_of_the_chapter_as_it_is(course: Path, tmp_path: Path) 
         keeper.keep(case, evidence, case.name != "tea.cold")
     shutil.copy(path_of(folder, next(cases_of(lab))), folder / "tea.gone.json.gz")
     assert not is_current(lab, course)
-    keeper.seal(lab, course, cases_of(lab), {})
+    keeper.seal(lab, course, cases_of(lab), {"seconds": {"tea.cold": 2.5, "untouched": "a while"}})
     assert is_current(lab, course)
+    assert seconds_of(lab, course) == {"tea.cold": 2.5}
     assert not (folder / "tea.gone.json.gz").exists()
     assert [path.name for path in failed.iterdir()] == ["tea.cold.json.gz"]
     write(course, "solution/tea.sh", "do tea  # otherwise")
     assert not is_current(lab, course)
 
 
-def shared(course: Path, *labs: PaperLab) -> list[Result]:
+def shared(*labs: PaperLab, took: dict[str, float] | None = None) -> list[Result]:
     """What several labs found together, in the order in which it was told."""
     told: list[Result] = []
-    share(list(cases_of(labs[0].lab)), [Verification(lab, Silent(), forget) for lab in labs], told.append)
+    share(list(cases_of(labs[0].lab)), [Verification(lab, Silent(), forget) for lab in labs], told.append, took or {})
     return told
 
 
 def test_two_labs_share_the_cases(course: Path) -> None:
     labs = PaperLab(course), PaperLab(course)
-    results = shared(course, *labs)
+    results = shared(*labs)
     assert sorted(result.case for result in results) == sorted(case.name for case in cases_of(labs[0].lab))
     assert all(result.ok and not result.note for result in results)
 
@@ -361,16 +362,24 @@ def test_what_is_about_one_task_stays_in_one_lab(course: Path) -> None:
             assert go_on.wait(10)
 
     second.run = begins  # type: ignore[method-assign]
-    assert all(result.ok for result in shared(course, first, second))
+    assert all(result.ok for result in shared(first, second))
     assert "undo water" in first.log
     assert "undo tea" not in first.log
     assert "spoil cold" not in first.log
     assert second.log.count("spoil cold") == 1
 
 
+def test_what_took_longest_is_begun_first(course: Path) -> None:
+    def in_order(took: dict[str, float]) -> list[str]:
+        return [result.case for result in shared(PaperLab(course), took=took) if "." in result.case]
+
+    assert in_order({"undo.water": 60.0}) == ["undo.water", "undo.tea", "right.tea.by-kettle", "tea.cold"]
+    assert in_order({"undo.water": 1.0})[-1] == "undo.water"
+
+
 def test_where_the_solution_does_not_solve_no_other_lab_goes_on(course: Path) -> None:
     write(course, "solution/tea.sh", "break")
-    results = shared(course, PaperLab(course), PaperLab(course))
+    results = shared(PaperLab(course), PaperLab(course))
     assert [(result.case, result.ok) for result in results] == [("untouched", True), ("solved", False)]
 
 
@@ -382,14 +391,14 @@ def test_a_lab_that_is_lost_ends_the_others(course: Path) -> None:
     first, second = PaperLab(course), PaperLab(course)
     first.renewed = second.renewed = lost  # type: ignore[method-assign]
     with pytest.raises(LabError, match="no more"):
-        shared(course, first, second)
+        shared(first, second)
 
 
 def test_a_solution_that_only_solves_one_of_the_labs_is_told(course: Path) -> None:
     first, second = PaperLab(course), PaperLab(course)
     second.run = lambda script: (_ for _ in ()).throw(ScriptFailed("not here"))  # type: ignore[method-assign]
     with pytest.raises(ScriptFailed, match="not here"):
-        shared(course, first, second)
+        shared(first, second)
 
 
 def test_what_is_interrupted_begins_with_nothing_more(course: Path) -> None:
@@ -401,7 +410,7 @@ def test_what_is_interrupted_begins_with_nothing_more(course: Path) -> None:
 
     first.after_restart = interrupted
     with pytest.raises(KeyboardInterrupt):
-        shared(course, first, second)
+        shared(first, second)
 
 
 @pytest.mark.parametrize(("free_mib", "at_most", "fit"), [(8000, 4, 4), (3100, 4, 3), (900, 4, 1), (0, 4, 1), (8000, 1, 1)])

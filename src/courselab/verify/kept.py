@@ -1,6 +1,6 @@
 """The Evidence of a chapter's cases, kept in tests/evidence/NN: unit tests judge it again without a cluster.
 
-`verified.json` beside it says of which files it is: a chapter that was changed since is told by that.
+`verified.json` beside it says of which files it is: a chapter that was changed since is told by that. It also says how long each case took.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import msgspec
 from courselab.course import Lab
 from courselab.files import read_json, write_json
 from courselab.grade.checker import checker_path
+from courselab.grade.dig import table
 from courselab.grade.evidence import Evidence, save
 from courselab.grade.world import World, uid_of
 from courselab.verify.cases import Case
@@ -48,6 +49,12 @@ def fingerprint(lab: Lab, course: Path) -> str:
 def is_current(lab: Lab, course: Path) -> bool:
     """Whether the chapter was verified as it is now."""
     return read_json(folder_of(course, lab.chapter) / _SEAL).get("fingerprint") == fingerprint(lab, course)
+
+
+def seconds_of(lab: Lab, course: Path) -> dict[str, float]:
+    """How long each case took when the chapter was last verified, by its name; those that are not known are left out."""
+    kept = table(read_json(folder_of(course, lab.chapter) / _SEAL), "seconds")
+    return {name: float(took) for name, took in kept.items() if isinstance(took, (int, float))}
 
 
 class Keeper:

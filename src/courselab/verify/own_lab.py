@@ -99,12 +99,6 @@ class OwnLab:
         """The lab once it runs."""
         return replace(self, state=start(self.context, self.lab))
 
-    def end(self) -> None:
-        """Remove it, whatever is still going on in it."""
-        self.ended.set()
-        with _not_interrupted():
-            _remove(self.context, self.lab.chapter)
-
     def _go_on(self) -> None:
         if self.ended.is_set():
             raise LabError("The verification has ended", why="Its labs are being removed.", fix="Run it again.")
@@ -124,18 +118,29 @@ def own_labs(
         course = _folder(paths, lab.chapter) / "course"
         copied = _copied(lab, paths.course, course)
 
+        made: list[OwnLab] = []
+        labs.callback(_end, made)
+
         def prepared(number: int) -> OwnLab:
             own = own_paths(paths, lab.chapter, number)
             context = Context(own, Store(own), provider_of(own), progress)
             whole = copied.whole(context.provider.name)
             new = OwnLab(context, whole, checker, _new_state(whole, context.provider.name, seed, number), course)
             context.store.save(new.state)
-            labs.callback(new.end)
+            made.append(new)
             return new
 
         first = prepared(1)
         fit = labs_that_fit(first.lab, first.state.provider, at_most)
         yield in_parallel([one.started for one in (first, *map(prepared, range(2, fit + 1)))])
+
+
+def _end(labs: list[OwnLab]) -> None:
+    """Remove labs, whatever is still going on in them."""
+    for own in labs:
+        own.ended.set()
+    with _not_interrupted():
+        in_parallel([lambda own=own: _remove(own.context, own.lab.chapter) for own in labs])
 
 
 def _new_state(lab: Lab, provider: str, seed: str, number: int) -> LabState:

@@ -16,7 +16,7 @@ from courselab.machines import Provider
 from courselab.paths import Paths
 from courselab.progress import Progress
 from courselab.verify.cases import Case, Result, cases_of
-from courselab.verify.kept import Keeper, folder_of, forget
+from courselab.verify.kept import Keeper, folder_of, forget, seconds_of
 from courselab.verify.own_lab import own_labs
 from courselab.verify.run import Verification
 from courselab.verify.share import share
@@ -86,9 +86,10 @@ def prove(
             proof.provider = state.provider
             proof.k3s = K3sName(distribution=state.distribution or "k3s", version=state.version)
             runs = [Verification(one, progress, keeper.keep if disturb else forget, disturb=disturb) for one in own]
-            share(cases, runs, proof.results.append)
+            share(cases, runs, proof.results.append, seconds_of(lab, paths.course))
             if disturb and not task and not proof.wrong:
-                about = {"k3s": f"{proof.k3s.distribution} {proof.k3s.version}".strip(), "provider": proof.provider}
+                about: dict[str, Any] = {"k3s": f"{proof.k3s.distribution} {proof.k3s.version}".strip(), "provider": proof.provider}
+                about["seconds"] = {one.case: round(one.seconds, 1) for one in sorted(proof.results, key=lambda one: one.case)}
                 keeper.seal(own[0].lab, own[0].course, cases, about)
     finally:
         order = [case.name for case in cases]

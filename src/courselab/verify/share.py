@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Protocol
@@ -19,14 +19,19 @@ class Tried(Protocol):
     def results(self, cases: Sequence[Case]) -> Iterable[Result]: ...
 
 
-def share(cases: Sequence[Case], runs: Sequence[Tried], tell: Callable[[Result], None]) -> None:
+USUAL_S = 7.0  # what a case takes of which nothing is known
+
+
+def share(cases: Sequence[Case], runs: Sequence[Tried], tell: Callable[[Result], None], took: Mapping[str, float]) -> None:
     """Try all cases, each in one of the labs of `runs`, and `tell` what came of it, in the order in which they end.
 
+    `took`: seconds that cases took before, by their names: what takes longest is begun first, so that no lab is left alone with it in the end.
     The first lab begins with what is about the whole chapter; where its solution does not solve it, that is all. Raises what any of the
     labs raised; the others then stop after the case that they are at.
     """
     first, *others = runs
-    rest = _Rest(_by_task(cases))
+    tasks = sorted(_by_task(cases), key=lambda task: sum(took.get(case.name, USUAL_S) for case in task), reverse=True)
+    rest = _Rest(tasks)
     helpers = [threading.Thread(target=rest.help, args=(run, tell), name="verify", daemon=True) for run in others]
     for helper in helpers:
         helper.start()
@@ -46,9 +51,8 @@ def share(cases: Sequence[Case], runs: Sequence[Tried], tell: Callable[[Result],
 
 
 def _by_task(cases: Iterable[Case]) -> list[list[Case]]:
-    """What is about each task; the longest first, so that no lab is left alone with it in the end."""
-    groups = [list(group) for task, group in groupby(cases, lambda case: case.script.task if case.script else "") if task]
-    return sorted(groups, key=len, reverse=True)
+    """What is about each task."""
+    return [list(group) for task, group in groupby(cases, lambda case: case.script.task if case.script else "") if task]
 
 
 @dataclass
