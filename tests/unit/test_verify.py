@@ -255,6 +255,15 @@ def test_what_undoing_does_not_mend_is_made_anew(course: Path) -> None:
     assert lab.log[-3:] == ["renewed", "do water", "do tea"]
 
 
+def test_what_only_the_whole_solution_mends_needs_no_new_lab(course: Path) -> None:
+    write(course, "mistakes/tea.cold.sh", "# task: 07.tea\n# verdict: fail\npour tea\n")
+    lab = PaperLab(course)
+    results = verified(lab)
+    assert results["tea.cold"].ok
+    assert "all of the solution did" in results["tea.cold"].note
+    assert lab.log[-5:] == ["pour tea", "undo tea", "do tea", "do water", "do tea"]
+
+
 def test_a_script_that_fails_is_told_and_the_rest_goes_on(course: Path) -> None:
     write(course, "undo/water.sh", "break")
     results = verified(PaperLab(course))

@@ -22,7 +22,7 @@ from courselab.progress import Progress
 from courselab.session.setup import ScriptFailed
 from courselab.verify.cases import Case, Kind, Result, disturbed
 
-HASTY_S = 5  # most failures are decided by then; where the outcome is not the expected one, the task's whole deadline is waited
+HASTY_S = 3  # most failures are decided by then; where the outcome is not the expected one, the task's whole deadline is waited
 PATIENT = 2  # what must pass may take this many times its deadline: this computer may be busy
 Keep = Callable[[Case, Evidence, bool], None]  # the case, what was seen, whether it was as expected
 
@@ -258,13 +258,19 @@ class Verification:
             self._solve(other.partition(".")[2] for other in others)
             if not wait and self._nearly_solved():
                 return ""
-            seen, self._at_rest = self._all_pass(disturb=False), True
-            if seen.ok:
+            why = self._unsolved()
+            if not why:
                 return ""
-            said = " ".join(line.strip() for line in _said(seen.outcome.judged))
-            return self._renewed(f"undo and solution did not lead back ({said[:300]})")
+            self.solve()
+            return self._renewed(why) if self._unsolved() else f"{why}: all of the solution did."
         except (ScriptFailed, CommandTimeout) as failed:
             return self._renewed(f"undo and solution did not lead back ({failed})")
+
+    def _unsolved(self) -> str:
+        """Why this is no solved lab, once everything has settled; "" for one that is."""
+        seen, self._at_rest = self._all_pass(disturb=False), True
+        said = " ".join(line.strip() for line in _said(seen.outcome.judged))
+        return "" if seen.ok else f"undo and solution did not lead back ({said[:300]})"
 
     def _nearly_solved(self, *, without: Set[str] = frozenset()) -> bool:
         """Whether no check fails as things are now, but those of `without`; notes whether one waits."""
