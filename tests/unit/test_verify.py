@@ -90,6 +90,7 @@ class PaperLab:
     stained: bool = False
     slow: bool = False  # tea that was made must draw until somebody waits for it; it cannot be spoilt before
     drawing: bool = False
+    untasted: bool = False  # nobody tells good tea from bad
     log: list[str] = field(default_factory=list)
     after_restart: Callable[[PaperLab], None] = lambda lab: None
     lab: Lab = field(init=False)
@@ -138,6 +139,8 @@ class PaperLab:
     def _judge(self, name: str, id: str) -> Judged:
         if name == "tea" and self.drawing:
             return Judged(id, VerdictName.WAITING, waits_for="the tea is drawing")
+        if name == "tea" and self.untasted and {"water", "tea"} <= self.done:
+            return Judged(id, VerdictName.BLOCKED, message="experiment 07.taste was not made")
         if name == "tea" and self.spoilt:
             return Judged(id, VerdictName.FAIL, diagnosis=self.spoilt, message="it is no good")
         return Judged(id, VerdictName.PASS if name in self.done else VerdictName.FAIL, message="it is not there")
@@ -146,7 +149,7 @@ class PaperLab:
 def verified(lab: PaperLab, task: str = "") -> dict[str, Result]:
     kept: list[tuple[Case, bool]] = []
     run = Verification(lab, Silent(), lambda case, _evidence, ok: kept.append((case, ok)))
-    return {result.case: result for result in run.results(list(cases_of(lab.lab, task)))}
+    return {result.case: result for result in run.results(cases_of(lab.lab, task))}
 
 
 def write(course: Path, name: str, text: str) -> None:
@@ -253,6 +256,40 @@ def test_what_undoing_does_not_mend_is_made_anew(course: Path) -> None:
     assert results["tea.cold"].ok
     assert "made anew" in results["tea.cold"].note
     assert lab.log[-3:] == ["renewed", "do water", "do tea"]
+
+
+PROBE = """
+
+@probe("07.taste", effect="disturb", objects=["Deployment/tea/tea"])
+def taste(lab): ...
+
+
+@check("07.tea", needs=["07.water"], probes=["07.taste"])
+"""
+
+
+def without_the_experiment(course: Path, lab: Callable[[], PaperLab]) -> dict[str, Result]:
+    """The results where task tea stands on an experiment that is not made."""
+    text = CHECKER.replace('@check("07.tea", needs=["07.water"])', PROBE).replace("import check", "import check, probe")
+    (course / "checkers" / "ch07.py").write_text(text)
+    own = lab()
+    run = Verification(own, Silent(), forget, disturb=False)
+    return {result.case: result for result in run.results(cases_of(own.lab))}
+
+
+def test_what_takes_an_experiment_that_is_left_out_is_told_as_that(course: Path) -> None:
+    results = without_the_experiment(course, lambda: PaperLab(course, untasted=True))
+    assert all(result.ok for result in results.values()), results
+    assert {name: result.got for name, result in results.items() if result.note} == {
+        "right.tea.by-kettle": "07.tea blocked",
+        "tea.cold": "07.tea blocked",
+    }
+
+
+def test_a_mistake_that_passes_is_no_matter_of_an_experiment(course: Path) -> None:
+    write(course, "mistakes/tea.cold.sh", MISTAKE.format("cold", "do tea"))
+    results = without_the_experiment(course, lambda: PaperLab(course))
+    assert [name for name, result in results.items() if not result.ok] == ["tea.cold"]
 
 
 def test_what_only_the_whole_solution_mends_needs_no_new_lab(course: Path) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain, pairwise
 from typing import Protocol
 
 import msgspec
@@ -62,12 +63,13 @@ class Verification:
     _at_rest: bool = field(default=True, init=False)  # nothing was still settling when the case before had been taken back
     _undone_task: str = field(default="", init=False)  # what the case before took back, and showed that it does not pass
 
-    def results(self, cases: Sequence[Case]) -> Iterator[Result]:
-        """Try the cases one after the other; ends early where the chapter's own solution does not solve it.
+    def results(self, cases: Iterable[Case]) -> Iterator[Result]:
+        """Try the cases one after the other, each once the next one is known; ends early where the chapter's own solution does not solve it.
 
         Raises LabError when the lab cannot be reached or made anew.
         """
-        for case, following in zip(cases, [*cases[1:], None], strict=True):
+        for case, following in pairwise(chain(cases, [None])):
+            assert case
             with self.progress.stage(f"{self._lab.chapter} {case.name}", eta_s=5):
                 yield self._try(case, following)
             if self._broken:
@@ -181,7 +183,8 @@ class Verification:
         self.own.run(script)
         outcome = self._check(checker, disturb=self._disturbs(id))
         judged = next(one for one in outcome.judged if one.id == id)
-        return _Seen(f"{id} {_verdict(judged)}", judged.passed, outcome, note)
+        untold = self._untold(outcome, id)
+        return _Seen(f"{id} {_verdict(judged)}", judged.passed or bool(untold), outcome, note + untold)
 
     def _mistake(self, script: Script) -> _Seen:
         """A typical mistake in a solved lab: its verdict, and the diagnosis that names it."""
@@ -192,7 +195,8 @@ class Verification:
             judged = next(one for one in outcome.judged if one.id == id)
             # What still waits fails once its time is over; saved Evidence is judged so as well.
             ok = judged.verdict.value == script.verdict and script.diagnosis in ("", judged.diagnosis)
-            return _Seen(f"{id} {_verdict(judged)}", ok, outcome)
+            untold = self._untold(outcome, id)
+            return _Seen(f"{id} {_verdict(judged)}", ok or bool(untold), outcome, untold)
 
         checker = self._checker.only({id})
         return self._twice(checker, look, disturb=self._disturbs(id))
@@ -224,6 +228,12 @@ class Verification:
                 return False
             time.sleep(0.5)
         return True
+
+    def _untold(self, outcome: Outcome, id: str) -> str:
+        """That a case cannot be told apart, as a note: nothing speaks against it but an experiment that is left out."""
+        undecided = {one.verdict for one in outcome.judged} - {VerdictName.PASS} == {VerdictName.BLOCKED}
+        left_out = not self.disturb and id in disturbed(self._checker)
+        return "It takes an experiment that was left out." if undecided and left_out else ""
 
     def _disturbs(self, id: str) -> bool:
         return self.disturb and id in disturbed(self._checker)

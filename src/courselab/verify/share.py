@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Protocol
@@ -16,7 +16,7 @@ class Tried(Protocol):
     """Cases tried in one lab; see Verification."""
 
     def solve(self) -> None: ...
-    def results(self, cases: Sequence[Case]) -> Iterable[Result]: ...
+    def results(self, cases: Iterable[Case]) -> Iterable[Result]: ...
 
 
 USUAL_S = 7.0  # what a case takes of which nothing is known
@@ -79,15 +79,18 @@ class _Rest:
 
     def work(self, run: Tried, tell: Callable[[Result], None]) -> None:
         """Try what is about one task after the other, until none is left."""
+        for result in run.results(self._cases()):
+            tell(result)
+            if self._failed:
+                return
+
+    def _cases(self) -> Iterator[Case]:
         while True:
             try:
                 task = self._left.popleft()
             except IndexError:
                 return
-            for result in run.results(task):
-                tell(result)
-                if self._failed:
-                    return
+            yield from task
 
     def help(self, run: Tried, tell: Callable[[Result], None]) -> None:
         """The same in a further lab, once it is known that the solution solves the first. What goes wrong is kept."""
