@@ -158,10 +158,15 @@ def _chart(world: World, obj: Obj) -> str:
 
 
 def renewing(world: World, obj: Obj) -> str:
-    """Whether a HelmChart, or the one that an object is of, is about to have a new Job, as a sentence: what is there now counts no more."""
+    """Whether a HelmChart, or the one that an object is of, is about to have a new Job, as a sentence: what is there now counts no more.
+
+    An object that is there was made by a Job; if that is gone, none is awaited.
+    """
     chart = _chart_of(world, obj)
-    found = _renewed(world, chart) if chart and _names_a_chart(chart) else ""
-    return f"{title_of(chart)} {found}" if chart and found else ""
+    if not chart or not _names_a_chart(chart) or (chart is not obj and not _job_of(world, chart)):
+        return ""
+    found = _renewed(world, chart)
+    return f"{title_of(chart)} {found}" if found else ""
 
 
 def _chart_of(world: World, obj: Obj) -> Obj | None:

@@ -119,6 +119,7 @@ def test_what_a_chart_made_does_not_last_once_the_chart_was_changed() -> None:
     without_jobs = world(chart, made)
     without_jobs.evidence.cluster.kinds["HelmChart"].changed[chart["metadata"]["uid"]] = NOW - 2
     assert leaving(without_jobs, made) == "", "its Job may have been deleted, or not been collected: a pass must not wait for ever"
+    assert renewing(without_jobs, made) == "", "nor a failure"
 
 
 def test_a_chart_settles_when_the_job_of_its_newest_words_has_ended() -> None:
