@@ -19,9 +19,10 @@ from courselab.machines.multipass import record, share
 from courselab.machines.multipass.command import Command
 from courselab.machines.multipass.failures import MultipassError, MultipassUnreachable
 from courselab.machines.multipass.inside import Inside
-from courselab.machines.multipass.provider import MultipassProvider
+from courselab.machines.multipass.provider import MultipassProvider, multipass_provider
 from courselab.machines.multipass.system import Name, System
 from courselab.machines.multipass.turns import Turns
+from courselab.paths import Paths
 from courselab.process import CommandMissing, CommandTimeout, Completed
 from courselab.progress import Silent
 from tests.unit.fake_multipass import Answer, FakeMultipass, done, hangs, provider, real_shell, spec
@@ -595,3 +596,11 @@ def test_a_failed_first_launch_lets_the_next_one_be_the_first() -> None:
         raise ValueError("no")
     with turns.launch():
         pass
+
+
+def test_labs_that_are_started_at_once_take_turns(tmp_path: Path) -> None:
+    one, other = (
+        multipass_provider(Paths(folder, folder, folder, folder, folder), Silent()) for folder in (tmp_path / "one", tmp_path / "other")
+    )
+    assert one.host.turns is other.host.turns
+    assert one.host.folder != other.host.folder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from courselab.errors import LabError, UsageError
@@ -18,10 +18,12 @@ from courselab.machines.multipass.launch import Waiting
 from courselab.machines.multipass.machine import MultipassMachine
 from courselab.machines.multipass.record import Record
 from courselab.machines.multipass.system import System
+from courselab.machines.multipass.turns import Turns
 from courselab.paths import Paths
 from courselab.progress import Progress
 
 _OLDEST = (1, 13)  # snapshots
+_TURNS = Turns()  # of all labs: several may be started at once, and Multipass is one
 _RESERVED = "primary"  # Multipass shares the user's home with a machine of this name
 
 
@@ -119,7 +121,8 @@ def multipass_provider(paths: Paths, progress: Progress, system: System | None =
     """The provider for this computer."""
     command = Command(system or System.here())
     state, cache, recipe = paths.state, paths.cache, paths.infra / "multipass"
-    return MultipassProvider(Host.of(command, Waiting(), state=state, cache=cache, recipe=recipe, progress=progress))
+    host = Host.of(command, Waiting(), state=state, cache=cache, recipe=recipe, progress=progress)
+    return MultipassProvider(replace(host, turns=_TURNS))
 
 
 def _check(spec: MachineSpec) -> None:
