@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,18 +23,22 @@ from courselab.grade.report import make_report
 from courselab.grade.run import Outcome
 from courselab.grade.verdict import Judged, VerdictName
 from courselab.k3s.release import Release
+from courselab.machines.capacity import Capacity
 from courselab.paths import Paths
 from courselab.progress import Silent
-from courselab.session import room
+from courselab.session import end, room
 from courselab.session import start as starting
+from courselab.session.context import Context
 from courselab.session.parts import Parts
 from courselab.session.setup import ScriptFailed
+from courselab.session.store import Store
+from courselab.verify import own_lab
 from courselab.verify.cases import Case, Result, cases_of
 from courselab.verify.kept import Keeper, fingerprint, forget, is_current, path_of, seconds_of
-from courselab.verify.own_lab import own_labs
+from courselab.verify.own_lab import OwnLab, leftovers, own_labs
 from courselab.verify.run import Verification
 from courselab.verify.share import share
-from tests.unit.fakes import FakeProvider
+from tests.unit.fakes import FakeMachine, FakeProvider
 
 LAB_YAML = """\
 schema: 1
@@ -443,25 +449,109 @@ def test_a_lab_that_is_lost_ends_the_others(course: Path) -> None:
 def test_a_solution_that_only_solves_one_of_the_labs_is_told(course: Path) -> None:
     first, second = PaperLab(course), PaperLab(course)
     second.run = lambda script: (_ for _ in ()).throw(ScriptFailed("not here"))  # type: ignore[method-assign]
-    with pytest.raises(ScriptFailed, match="not here"):
+    with pytest.raises(LabError) as told:
         shared(first, second)
+    assert "not here" in told.value.why
 
 
 def test_what_is_interrupted_begins_with_nothing_more(course: Path) -> None:
-    """In the first lab, as the user's Ctrl-C is; the second stops after the case that it is at."""
+    """In the first lab, as the user's Ctrl-C is, while the second is still being solved."""
     first, second = PaperLab(course), PaperLab(course)
+    over, solve = threading.Event(), second.run
 
     def interrupted(_lab: PaperLab) -> None:
         raise KeyboardInterrupt
 
+    def slow(script: Script) -> None:
+        assert over.wait(10)
+        solve(script)
+
     first.after_restart = interrupted
+    second.run = slow  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
         shared(first, second)
+    over.set()
+    for helper in [thread for thread in threading.enumerate() if thread.name == "verify"]:
+        helper.join(10)
+    assert second.log == ["do water", "do tea"]
 
 
-@pytest.mark.parametrize(("free_mib", "at_most", "fit"), [(8000, 4, 4), (3100, 4, 3), (900, 4, 1), (0, 4, 1), (8000, 1, 1)])
-def test_as_many_labs_as_there_is_memory_for(course: Path, monkeypatch: pytest.MonkeyPatch, free_mib: int, at_most: int, fit: int) -> None:
+@pytest.mark.parametrize(
+    ("free_mib", "free_gib", "at_most", "fit"),
+    [(8000, 99, 4, 4), (3100, 99, 4, 3), (900, 99, 4, 1), (0, 99, 4, 1), (8000, 99, 1, 1), (8000, 6.5, 4, 2), (8000, 1, 4, 1)],
+)
+def test_as_many_labs_as_there_is_room_for(
+    course: Path, monkeypatch: pytest.MonkeyPatch, free_mib: int, free_gib: float, at_most: int, fit: int
+) -> None:
     lab = PaperLab(course).lab
     one = msgspec.structs.replace(lab, file=msgspec.structs.replace(lab.file, machines={"server": MachineNeed()}))
     monkeypatch.setattr(room, "available_mib", lambda: free_mib)
-    assert room.labs_that_fit(one, "local", at_most) == fit
+    monkeypatch.setattr(room, "measure", lambda _folder: Capacity(4, 8000, free_gib, None))
+    paths = Paths(course, course, course, course, course)
+    assert room.labs_that_fit(Context(paths, Store(paths), FakeProvider(), Silent()), one, at_most) == fit
+
+
+def begun(course: Path, monkeypatch: pytest.MonkeyPatch, *providers: FakeProvider) -> AbstractContextManager[list[OwnLab]]:
+    """A lab of each provider, with nothing but its machines; their state is below `course`/state."""
+    write(course, "lab.yaml", LAB_YAML.replace("{kitchen: {}, garden: {}}", "{kitchen: {role: none}, garden: {role: none}}"))
+    (course / "k3s").touch()
+    monkeypatch.setattr(starting, "gather_parts", lambda context, lab: Parts(Release("stand-in", "1.36.3", course / "k3s"), ()))
+    monkeypatch.setattr(own_lab, "labs_that_fit", lambda *_: len(providers))
+    paths = Paths(course, course / "state", course / "cache", course / "config", course / "work")
+    lab, left = load_lab(course / "labs" / "07-tea"), iter(providers)
+    checker = load_checker(course / "checkers" / "ch07.py", lab)
+    return own_labs(paths, lab, checker, Silent(), lambda _paths: next(left), seed="x", at_most=len(providers))
+
+
+def test_what_goes_on_in_a_lab_ends_before_it_is_removed(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One lab is lost, or the user presses Ctrl-C, while another is being made anew."""
+    one, other, going_on, said = FakeProvider(), FakeProvider(), threading.Event(), list[str]()
+    monkeypatch.setattr(end, "_BUSY_WAIT_S", 0.05)
+
+    def renew(own: OwnLab) -> None:
+        try:
+            own.renewed()
+        except LabError as ended:
+            said.append(ended.what)
+
+    with pytest.raises(LabError, match="lost"), begun(course, monkeypatch, one, other) as (_, second):
+        gather = starting.gather_parts
+
+        def slow(context: Context, lab: Lab) -> Parts:
+            going_on.set()
+            second.ended.wait(10)
+            time.sleep(0.3)
+            return gather(context, lab)
+
+        monkeypatch.setattr(starting, "gather_parts", slow)
+        threading.Thread(target=renew, args=(second,), daemon=True).start()
+        assert going_on.wait(10)
+        raise LabError("lost")
+    assert one.machines == other.machines == {}
+    assert said == ["The verification has ended"]
+    assert not (course / "state" / "verify" / "07").exists()
+
+
+def test_what_cannot_be_removed_is_found_later(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stuck(_machine: FakeMachine) -> None:
+        raise LabError("stuck")
+
+    with pytest.raises(LabError, match="stuck"), begun(course, monkeypatch, FakeProvider()) as (own,):
+        monkeypatch.setattr(FakeMachine, "delete", stuck)
+    paths = Paths(course, course / "state", course / "cache", course / "config", course / "work")
+    assert leftovers(paths) == ["07"]
+    assert own.context.store.load("07")
+
+
+def test_nothing_is_seen_of_a_lab_that_is_being_removed(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check that ends then may find just the failure that a mistake is to have, and its Evidence would be kept."""
+    with begun(course, monkeypatch, FakeProvider()) as (own,):
+        monkeypatch.setattr(own_lab, "run_checks", lambda *_args, **_more: own.ended.set())
+        with pytest.raises(LabError, match="ended"):
+            own.check(own.checker, None, disturb=False)
+
+
+def test_what_asks_the_user_comes_before_labs_start_at_the_same_time(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    happened: list[str] = []
+    with begun(course, monkeypatch, FakeProvider(happened=happened), FakeProvider(happened=happened)):
+        assert happened[0] == "prepare"

@@ -21,7 +21,7 @@ from courselab.verify.prove import Proof, prove
     "--labs",
     type=click.IntRange(1),
     metavar="N",
-    help="How many labs share the cases. Usual: one for each processor, 4 at most, as memory allows.",
+    help="How many labs share the cases. Usual: one for each processor, 4 at most, as memory and disk allow.",
 )
 @on_option
 @json_option

@@ -33,12 +33,13 @@ def stop(context: Context, state: LabState, lab: Lab) -> None:
             take_due(context, lab, state)
 
 
-def delete(context: Context, chapter: str) -> None:
+def delete(context: Context, chapter: str, *, wait_s: float = 0.0) -> None:
     """Remove a lab and all its machines, whatever state they are in. The learner's work folder and progress stay.
 
-    What a killed delete has left is no lab any more: `lab start` makes a new one of it.
+    What a killed delete has left is no lab any more: `lab start` makes a new one of it. `wait_s`: how long whoever is changing the lab is
+    waited for, if longer than usual.
     """
-    with lab_lock(context.paths.state, chapter, "delete", wait_s=_BUSY_WAIT_S):
+    with lab_lock(context.paths.state, chapter, "delete", wait_s=wait_s or _BUSY_WAIT_S):
         with suppress(LabError):  # a damaged state is removed as well
             if state := context.store.load(chapter):
                 context.store.save(replace(state.to(Phase.RESETTING), keeping="", restoring="", due=""))

@@ -32,10 +32,13 @@ def refuse_if_too_small(context: Context, lab: Lab) -> None:
         )
 
 
-def labs_that_fit(lab: Lab, provider: str, at_most: int) -> int:
-    """How many labs like this one there is memory for, up to `at_most`; one where that cannot be told."""
-    need = need_of(lab, provider).memory_mib
-    return max(1, min(at_most, available_mib() // need if need else 1))
+def labs_that_fit(context: Context, lab: Lab, at_most: int) -> int:
+    """How many labs like this one there is memory and disk for, up to `at_most`; one where that cannot be told."""
+    need = need_of(lab, context.provider.name)
+    if not need.memory_mib or not need.disk_gib:
+        return 1
+    disk = int(measure(context.paths.state).free_disk_gib / need.disk_gib)
+    return max(1, min(at_most, available_mib() // need.memory_mib, disk))
 
 
 def warn_before_swapping(context: Context, lab: Lab) -> None:

@@ -6,12 +6,13 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable, Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
 
+from courselab import process
 from courselab.course import Lab, Role, Task
 from courselab.course.scripts import Script
 from courselab.errors import LabError
@@ -22,12 +23,13 @@ from courselab.grade.target import Target
 from courselab.k3s.install import k3s_runs, unit_name
 from courselab.machines import Machine, Provider
 from courselab.paths import Paths
-from courselab.progress import Progress
+from courselab.progress import Progress, Stage
 from courselab.session.cluster import admin_kubeconfig
 from courselab.session.context import Context, machines_of, params_of
 from courselab.session.end import delete
 from courselab.session.lock import lab_lock
 from courselab.session.reset import reset
+from courselab.session.resume import READY_S
 from courselab.session.room import labs_that_fit
 from courselab.session.setup import run_script
 from courselab.session.start import start
@@ -35,7 +37,23 @@ from courselab.session.store import LabState, Phase, Store, now
 from courselab.session.together import in_parallel
 
 _RESTART_S = 120.0
+_ENDS_S = READY_S + 60.0  # the longest that a lab which is being made may take to notice that it is to be removed
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+@dataclass(frozen=True)
+class _UntilEnded:
+    """Progress of a lab that is being made: `go_on` raises LabError instead of letting another stage begin once it is being removed."""
+
+    shown: Progress
+    go_on: Callable[[], None]
+
+    def stage(self, name: str, detail: str = "", *, eta_s: float | None = None) -> AbstractContextManager[Stage]:
+        self.go_on()
+        return self.shown.stage(name, detail, eta_s=eta_s)
+
+    def say(self, line: str) -> None:
+        self.shown.say(line)
 
 
 @dataclass(frozen=True)
@@ -57,11 +75,13 @@ class OwnLab:
     def check(self, checker: Checker, deadline_s: Callable[[Task], int] | None, *, disturb: bool) -> Outcome:
         """Collect what these checks read, and judge. What is settling is waited for until each task's `deadline_s`; None: for nothing."""
         self._go_on()
-        if deadline_s is None:
-            return run_checks(self._target(checker, self.lab), wait=False, disturb=disturb)
-        tasks = [msgspec.structs.replace(task, deadline_s=deadline_s(task)) for task in self.lab.tasks]
-        lab = msgspec.structs.replace(self.lab, file=msgspec.structs.replace(self.lab.file, tasks=tasks))
-        return run_checks(self._target(checker, lab), disturb=disturb)
+        lab = self.lab
+        if deadline_s is not None:
+            tasks = [msgspec.structs.replace(task, deadline_s=deadline_s(task)) for task in lab.tasks]
+            lab = msgspec.structs.replace(lab, file=msgspec.structs.replace(lab.file, tasks=tasks))
+        outcome = run_checks(self._target(checker, lab), wait=deadline_s is not None, disturb=disturb)
+        self._go_on()  # what is seen of a lab that is being removed says nothing of the chapter
+        return outcome
 
     def _target(self, checker: Checker, lab: Lab) -> Target:
         """The lab as the grader sees it. Nobody's name is in it: what is kept of it is for everybody."""
@@ -93,11 +113,16 @@ class OwnLab:
     def renewed(self) -> OwnLab:
         """The same lab as it was in the beginning."""
         self._go_on()
-        return replace(self, state=reset(self.context, self.lab, self.state))
+        return replace(self, state=reset(self._until_ended, self.lab, self.state))
 
     def started(self) -> OwnLab:
         """The lab once it runs."""
-        return replace(self, state=start(self.context, self.lab))
+        self._go_on()
+        return replace(self, state=start(self._until_ended, self.lab))
+
+    @property
+    def _until_ended(self) -> Context:
+        return replace(self.context, progress=_UntilEnded(self.context.progress, self._go_on))
 
     def _go_on(self) -> None:
         if self.ended.is_set():
@@ -108,39 +133,43 @@ class OwnLab:
 def own_labs(
     paths: Paths, lab: Lab, checker: Checker, progress: Progress, provider_of: Callable[[Paths], Provider], *, seed: str, at_most: int = 1
 ) -> Generator[list[OwnLab]]:
-    """Fresh labs, all alike, for as long as the block runs: one, or up to `at_most` as long as there is memory for them.
+    """Fresh labs, all alike, for as long as the block runs: one, or up to `at_most` as long as there is room for them.
 
     What an earlier verification left is removed first. Raises LabError.
     """
-    with lab_lock(paths.state, _lock_of(lab.chapter), f"verify {lab.chapter}"), ExitStack() as labs:
+    folder = _folder(paths, lab.chapter)
+    course = folder / "course"
+    with lab_lock(paths.state, _lock_of(lab.chapter), f"verify {lab.chapter}"):
         _remove_all(paths, lab.chapter, lambda own: Context(own, Store(own), provider_of(own), progress))
-        labs.callback(shutil.rmtree, _folder(paths, lab.chapter), ignore_errors=True)
-        course = _folder(paths, lab.chapter) / "course"
-        copied = _copied(lab, paths.course, course)
-
         made: list[OwnLab] = []
-        labs.callback(_end, made)
+        try:
+            copied = _copied(lab, paths.course, course)
 
-        def prepared(number: int) -> OwnLab:
-            own = own_paths(paths, lab.chapter, number)
-            context = Context(own, Store(own), provider_of(own), progress)
-            whole = copied.whole(context.provider.name)
-            new = OwnLab(context, whole, checker, _new_state(whole, context.provider.name, seed, number), course)
-            context.store.save(new.state)
-            made.append(new)
-            return new
+            def prepared(number: int) -> OwnLab:
+                own = own_paths(paths, lab.chapter, number)
+                context = Context(own, Store(own), provider_of(own), progress)
+                whole = copied.whole(context.provider.name)
+                new = OwnLab(context, whole, checker, _new_state(whole, context.provider.name, seed, number), course)
+                context.store.save(new.state)
+                made.append(new)
+                return new
 
-        first = prepared(1)
-        fit = labs_that_fit(first.lab, first.state.provider, at_most)
-        yield in_parallel([one.started for one in (first, *map(prepared, range(2, fit + 1)))])
+            first = prepared(1)
+            labs = [first, *map(prepared, range(2, labs_that_fit(first.context, first.lab, at_most) + 1))]
+            first.context.provider.prepare()  # it may ask the user, for the password of sudo say: not for several labs at once
+            yield in_parallel([one.started for one in labs])
+        finally:
+            _end(made, folder)
 
 
-def _end(labs: list[OwnLab]) -> None:
-    """Remove labs, whatever is still going on in them."""
-    for own in labs:
-        own.ended.set()
+def _end(labs: list[OwnLab], folder: Path) -> None:
+    """Remove labs, whatever is still going on in them, then the folder they share: what cannot be removed is to be found there later."""
     with _not_interrupted():
+        for own in labs:
+            own.ended.set()
+        process.end_running()  # what others still wait for in them
         in_parallel([lambda own=own: _remove(own.context, own.lab.chapter) for own in labs])
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _new_state(lab: Lab, provider: str, seed: str, number: int) -> LabState:
@@ -200,7 +229,7 @@ def _copied(lab: Lab, course: Path, target: Path) -> Lab:
 def _remove(context: Context, chapter: str) -> None:
     """Remove the lab and its folder."""
     if context.paths.state.exists():
-        delete(context, chapter)
+        delete(context, chapter, wait_s=_ENDS_S)
     shutil.rmtree(context.paths.state.parent, ignore_errors=True)
 
 

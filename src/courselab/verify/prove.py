@@ -72,7 +72,7 @@ def prove(
     """Verify the chapter of `proof` and fill it while it goes on, so that what is known is there even when this ends early.
 
     `task`: only the cases about it, by its name. `keep_in`: where Evidence goes instead of tests/evidence/NN. Without `disturb` no
-    Evidence is kept, because it would lack the experiments. `labs`: how many share the cases, where there is memory for them;
+    Evidence is kept, because it would lack the experiments. `labs`: how many share the cases, where there is room for them;
     0: one for each processor, within reason. Raises LabError.
     """
     lab, began = proof.lab, time.monotonic()

@@ -250,7 +250,7 @@ class Verification:
                 self.own.run(script)
 
     def _back(self, script: Script | None, *, alone: bool = False, wait: bool = False) -> str:
-        """Take the task back and do it again, with all that needs it; where that does not lead to a solved lab, make the lab anew.
+        """Take the task back and do it again, with all that needs it; where that is no solved lab, do all of the solution, else make it anew.
 
         What nothing speaks against may still be settling afterwards, unless `wait`. `alone`: what needs the task is left undone where that
         is enough, since the next case is about this task as well.

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Protocol
 
+from courselab.errors import LabError
+from courselab.session.setup import ScriptFailed
 from courselab.verify.cases import Case, Kind, Result
 
 
@@ -27,7 +29,8 @@ def share(cases: Sequence[Case], runs: Sequence[Tried], tell: Callable[[Result],
 
     `took`: seconds that cases took before, by their names: what takes longest is begun first, so that no lab is left alone with it in the end.
     The first lab begins with what is about the whole chapter; where its solution does not solve it, that is all. Raises what any of the
-    labs raised; the others then stop after the case that they are at.
+    labs raised: after the case that the first is at, where it was another; at once where it was the first, and then it is for the caller
+    to end what the others are at.
     """
     first, *others = runs
     tasks = sorted(_by_task(cases), key=lambda task: sum(took.get(case.name, USUAL_S) for case in task), reverse=True)
@@ -97,6 +100,10 @@ class _Rest:
         try:
             try:
                 run.solve()
+            except ScriptFailed as failed:
+                raise LabError(
+                    "The solution solves one lab, and fails in another", why=str(failed), fix="Does it hang on chance?"
+                ) from failed
             finally:
                 self._opened.wait()
             self.work(run, tell)
