@@ -20,17 +20,19 @@ from courselab.grade.authors import Failure
 from courselab.grade.checker import ProbeFunction
 from courselab.grade.cluster import Cluster
 from courselab.grade.collect import redactor_for
-from courselab.grade.dig import table
+from courselab.grade.dig import Obj, table
 from courselab.grade.evidence import Evidence, ProbeResult
 from courselab.grade.inject import call
 from courselab.grade.kinds import canonical
 from courselab.grade.kube import Access, Api
 from courselab.grade.nodes import Nodes
 from courselab.grade.record import NotCollected, Record
+from courselab.grade.settle import leaving
 from courselab.grade.target import Target
 from courselab.grade.together import Later, together
 from courselab.grade.toolbox import CLEAN_UP_S, Lab, OutOfTime
 from courselab.grade.verdict import Judged
+from courselab.grade.why import explain
 from courselab.grade.world import World, uid_of
 
 RESULT_LIMIT_BYTES = 64 * 1024
@@ -71,6 +73,14 @@ class Experiments:
     def next_disturbing(self, evidence: Evidence, passed: set[str]) -> ProbeFunction | None:
         """The next disturbing probe that was not made yet and whose needed checks have passed."""
         return next((probe for probe in self._due(evidence, passed) if probe.mark.effect == "disturb"), None)
+
+    def unrest(self, probe: ProbeFunction, evidence: Evidence) -> str:
+        """What a disturbing probe should wait for: an object it is about that is on its way to another state; "" if it never gets there."""
+        world = World(evidence)
+        for obj in filter(None, self._objects(probe, world)):
+            if (found := leaving(world, obj)) and not explain(world, obj).terminal:
+                return found
+        return ""
 
     def disturb(self, evidence: Evidence, probe: ProbeFunction) -> Evidence:
         """Make a disturbing probe, under the lab's lock; the Evidence with its result."""
@@ -115,13 +125,14 @@ class Experiments:
 
     def _identity(self, probe: ProbeFunction, evidence: Evidence) -> list[Any]:
         """Uid and generation of the objects that a probe names; None for one that is not there."""
-        world, params = World(evidence), Params(self._target.params)
-        found: list[Any] = []
-        for reference in probe.mark.objects:
-            kind, *way = params.fill(reference).split("/")
-            obj = world.find(canonical(kind), way[-1], way[0] if len(way) > 1 else "")
-            found.append([uid_of(obj), obj["metadata"].get("generation", 0)] if obj else None)
-        return found
+        found = self._objects(probe, World(evidence))
+        return [[uid_of(obj), obj["metadata"].get("generation", 0)] if obj else None for obj in found]
+
+    def _objects(self, probe: ProbeFunction, world: World) -> list[Obj | None]:
+        """The objects that a probe names; None for one that is not there."""
+        params = Params(self._target.params)
+        ways = [params.fill(reference).split("/") for reference in probe.mark.objects]
+        return [world.find(canonical(kind), way[-1], way[0] if len(way) > 1 else "") for kind, *way in ways]
 
     def _run(self, probe: ProbeFunction, evidence: Evidence) -> ProbeResult:
         try:

@@ -22,7 +22,7 @@ from typing import Protocol
 from courselab.course.model import Lab
 from courselab.errors import UsageError
 from courselab.grade.changes import Changes, ClusterChanges
-from courselab.grade.checker import Checker
+from courselab.grade.checker import Checker, ProbeFunction
 from courselab.grade.collect import collect, redactor_for
 from courselab.grade.evidence import Evidence
 from courselab.grade.experiments import Cache, Experiments, Lock
@@ -138,6 +138,8 @@ class _Run:
             evidence, judged = self._wait(evidence, judged)
             judged = settle_up(judged, self._elapsed())
         if disturb:
+            if wait:
+                evidence, judged = self._calm(evidence, judged)
             evidence, judged = self._experiment(evidence, judged, wait)
         report = make_report(self._target.lab, evidence, judged, seconds=self._elapsed())
         return Outcome(report, evidence, tuple(judged))
@@ -183,6 +185,29 @@ class _Run:
     def _waiting(self, judged: list[Judged]) -> list[Judged]:
         """What is still worth waiting for."""
         return [one for one in judged if one.verdict is VerdictName.WAITING and self._deadline(one) > self._elapsed()]
+
+    def _calm(self, evidence: Evidence, judged: list[Judged]) -> tuple[Evidence, list[Judged]]:
+        """Wait until what the first disturbing experiment is about has settled: before that, it would meet what was there before."""
+        changes: Changes | None = None
+        try:
+            while (due := self._experiments.next_disturbing(evidence, _passed(judged))) and (left := self._time_for(due)) > 0:
+                if not (waits_for := self._experiments.unrest(due, evidence)):
+                    break
+                self._on_update(Progress(tuple(judged), waits_for, left))
+                if changes is None:
+                    changes = self._engine.changes(self._target, evidence, sorted(_WATCHED))
+                changes.wait(min(left, FAST_POLL_S))
+                evidence, judged = self._round()
+        finally:
+            if changes is not None:
+                changes.close()
+        evidence, judged = self._wait(evidence, judged) if changes else (evidence, judged)
+        return evidence, settle_up(judged, self._elapsed())
+
+    def _time_for(self, probe: ProbeFunction) -> float:
+        """How long the checks that read an experiment may still wait."""
+        readers = [check.mark.id for check in self._target.checker.checks if probe.mark.name in check.mark.probes]
+        return max((self._deadlines.get(reader, 0.0) for reader in readers), default=0.0) - self._elapsed()
 
     def _experiment(self, evidence: Evidence, judged: list[Judged], wait: bool) -> tuple[Evidence, list[Judged]]:
         """Make the disturbing experiments one by one, judging after each, because one may need what another showed."""

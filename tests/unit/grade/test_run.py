@@ -201,6 +201,48 @@ def test_a_disturbing_experiment_runs_last_under_the_lock_and_its_result_is_reus
     assert seen.happened.count("disturbed") == 2
 
 
+@check("02.there", reads=["Deployment"], settled=False)
+def there(cluster: Any) -> None:
+    cluster.get("Deployment", "web", namespace="shop")
+
+
+def about_the_shop(seen: Lab) -> Any:
+    @probe("02.replacement", effect="disturb", needs=["02.there"], objects=["Deployment/{namespace}/web"])
+    def replacement(lab: Any, cluster: Any) -> str:
+        found = cluster.find("Deployment", "web", namespace="shop")["status"]
+        seen.happened.append(f"{found['availableReplicas']} available")
+        return "replaced"
+
+    return replacement
+
+
+@check("02.heal", needs=["02.there"], probes=["02.replacement"])
+def heals(probes: Any) -> None:
+    assert probes["02.replacement"] == "replaced"
+
+
+def test_a_disturbing_experiment_waits_until_what_it_is_about_has_settled() -> None:
+    seen, told, world = Lab(), [], World([rolling(1), rolling(2), rolling(3)])
+    outcome = run(world, there, heals, about_the_shop(seen), on_update=told.append)
+    assert verdicts(outcome) == ["pass", "pass"]
+    assert seen.happened == ["3 available"]
+    assert told[0].waits_for == "Deployment web has 1 of 3 pods available"
+    assert world.closed
+    late = World([rolling(1)])
+    run(late, there, heals, about_the_shop(seen), deadline_s=3)
+    assert (seen.happened[-1], late.now) == ("1 available", 1003), "no longer than its check may wait"
+
+
+def test_a_disturbing_experiment_does_not_wait_for_what_never_settles() -> None:
+    bad = [container(image="course/web:9")]
+    web = deployment(containers=bad, status={"observedGeneration": 2, "replicas": 3, "updatedReplicas": 3, "availableReplicas": 0})
+    sets = replica_set(web)
+    stuck = pod(owner=sets, ready=False, phase="Pending", containers=bad, state=waiting("ErrImagePull"))
+    world = World([evidence(web, sets, stuck, node())])
+    run(world, there, heals, about_the_shop(Lab()))
+    assert world.waits == []
+
+
 def test_a_result_that_did_not_pass_is_not_reused() -> None:
     seen, cache = Lab(), {}
     outcome = run(World([rolling(3)]), deploy, heal, replacement(seen, "gone"), cache=cache)
