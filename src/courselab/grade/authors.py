@@ -150,8 +150,8 @@ def check(
     `reads`: kinds of objects it reads ("Deployment"; "traefik.io/IngressRoute" where a kind's name is not unique).
     `probes`: names of the probes it reads.
     `settled`: it passes only when the objects it reads by name have settled (rolled out). False for a task about an object that
-    is meant to be broken, or whose state does not matter. On an object that is being deleted, by itself or with its namespace, no
-    check passes; one about such an object finds it with `cluster.list(…, dying=True)`.
+    is meant to be broken, or whose state does not matter. On an object that is being deleted, by itself or with its namespace, or whose
+    controller has not noticed its last change, no check passes; one about a dying object finds it with `cluster.list(…, dying=True)`.
     `deadline_s`: seconds the function itself may take; it only computes, so this is a safeguard.
     """
     _must_match(_ID, id, "a check's id is chapter.task, as in lab.yaml: 02.deploy")
@@ -178,7 +178,7 @@ def probe(
     and must put back what it changed (use `lab.on_exit`).
     `needs`: ids of checks that must pass before it is worth running (a disturbing probe).
     `objects`: what the result depends on, "Kind/namespace/name" or "Kind/name", with {parameters}: "Deployment/{namespace}/web".
-    While their uid and generation stay the same, a disturbing probe's result is reused.
+    A disturbing probe is made once they have settled, and its result is reused while their uid and generation stay the same.
     `deadline_s`: seconds it may take.
     """
     _must_match(_ID, name, "a probe's name is chapter.name: 02.replacement")

@@ -21,7 +21,7 @@ from courselab.grade.inject import call
 from courselab.grade.nodes import Nodes, ProbeNotRun, Probes
 from courselab.grade.record import NotCollected, Record
 from courselab.grade.redacted import SecretText, is_redacted
-from courselab.grade.settle import ending, leaving, renewing, settling
+from courselab.grade.settle import leaving, outdated, renewing, settling
 from courselab.grade.verdict import Judged, Trouble, VerdictName
 from courselab.grade.why import Why, explain
 from courselab.grade.world import World, namespace_of, title_of, uid_of
@@ -151,7 +151,7 @@ class _Judge:
 
     def _passed(self, check: CheckFunction, outcome: _Outcome) -> Judged:
         """A pass, unless an object on which it stands is about to become another."""
-        lasting = leaving if check.mark.settled else ending
+        lasting = leaving if check.mark.settled else outdated
         for obj in outcome.record.objects:
             if waits_for := lasting(self._world, obj):
                 return self._held(check, outcome, waits_for, explain(self._world, obj))

@@ -6,7 +6,16 @@ from collections.abc import Callable
 
 from courselab.grade.dig import Obj, dig, number, rows, table, text
 from courselab.grade.evidence import cluster_time
-from courselab.grade.world import World, is_dying, name_of, namespace_of, title_of, uid_of, unix_time
+from courselab.grade.world import (
+    World,
+    is_dying,
+    name_of,
+    namespace_of,
+    revision_of,
+    title_of,
+    uid_of,
+    unix_time,
+)
 
 NOTICED_S = 5.0  # within this time the helm-controller replaces the Job of a HelmChart that was changed
 _ROLLED_OUT = ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet")
@@ -14,10 +23,10 @@ _ROLLED_OUT = ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet")
 
 def settling(world: World, obj: Obj) -> str:
     """What an object is in the middle of, as a sentence; "" if it has settled."""
-    if ends := ending(world, obj):
-        return ends
-    if _behind(obj):
-        return f"{title_of(obj)} has just been changed"
+    return outdated(world, obj) or _unfinished(world, obj)
+
+
+def _unfinished(world: World, obj: Obj) -> str:
     rule = _RULES.get(text(obj, "kind"))
     found = rule(world, obj) if rule else ""
     return f"{title_of(obj)} {found}" if found else ""
@@ -28,11 +37,11 @@ def leaving(world: World, obj: Obj) -> str:
 
     A Service without its address or a pod that is starting is on its way too, yet what a check found of it stays true.
     """
-    if ends := ending(world, obj):
-        return ends
+    if found := outdated(world, obj):
+        return found
     if (chart := _chart_of(world, obj)) and _job_of(world, chart) and (found := _renewed(world, chart, surely=True)):
         return f"{title_of(chart)} {found}"
-    return settling(world, obj) if _behind(obj) or text(obj, "kind") in _ROLLED_OUT else ""
+    return _unfinished(world, obj) if text(obj, "kind") in _ROLLED_OUT else ""
 
 
 def ending(world: World, obj: Obj) -> str:
@@ -41,6 +50,35 @@ def ending(world: World, obj: Obj) -> str:
         return f"{title_of(obj)} is being deleted"
     namespace = world.find("Namespace", namespace_of(obj)) if namespace_of(obj) else None
     return f"{title_of(namespace)} is being deleted, with all that is in it" if namespace and is_dying(namespace) else ""
+
+
+def outdated(world: World, obj: Obj) -> str:
+    """Like leaving, but only a deletion, or a status that is of another spec: for what need not settle."""
+    return ending(world, obj) or (f"{title_of(obj)} has just been changed" if _behind(obj) else "")
+
+
+def superseded(world: World, obj: Obj) -> bool:
+    """Whether a pod or ReplicaSet is of before its Deployment's last change: what ails it is not why the new ones are not there yet."""
+    made_from = world.owner(obj) if text(obj, "kind") == "Pod" else obj
+    if made_from is None or text(made_from, "kind") != "ReplicaSet":
+        return False
+    owner = world.owner(made_from)
+    if owner is None or text(owner, "kind") != "Deployment":
+        return False
+    return _behind(owner) or revision_of(made_from) < revision_of(_newest(world, owner) or made_from)
+
+
+def _newest(world: World, deployment: Obj) -> Obj | None:
+    return max(world.children(deployment, "ReplicaSet"), key=revision_of, default=None)
+
+
+def just_changed(world: World, kind: str, within_s: float = NOTICED_S) -> list[Obj]:
+    """The objects of a kind that were changed, but for their status, less than this ago."""
+    return [obj for obj in world.objects(kind) if _is_young(world, obj, within_s)]
+
+
+def _is_young(world: World, obj: Obj, seconds: float) -> bool:
+    return cluster_time(world.evidence) - _changed_at(world, obj) < seconds
 
 
 def _behind(obj: Obj) -> bool:
@@ -114,14 +152,13 @@ def _claim(world: World, obj: Obj) -> str:
     return "is not bound yet"
 
 
+def _mounts(spec: Obj, claim: Obj) -> bool:
+    return any(text(volume, "persistentVolumeClaim", "claimName") == name_of(claim) for volume in rows(spec, "volumes"))
+
+
 def pods_using(world: World, claim: Obj) -> list[Obj]:
     """The pods that mount a PersistentVolumeClaim."""
-    return [
-        pod
-        for pod in world.objects("Pod")
-        if namespace_of(pod) == namespace_of(claim)
-        and any(text(volume, "persistentVolumeClaim", "claimName") == name_of(claim) for volume in rows(pod, "spec", "volumes"))
-    ]
+    return [pod for pod in world.objects("Pod") if namespace_of(pod) == namespace_of(claim) and _mounts(table(pod, "spec"), claim)]
 
 
 def _service(world: World, obj: Obj) -> str:

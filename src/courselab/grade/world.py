@@ -162,6 +162,12 @@ def controller_of(obj: Obj) -> Obj | None:
     return next((reference for reference in rows(obj, "metadata", "ownerReferences") if reference.get("controller")), None)
 
 
+def revision_of(replica_set: Obj) -> int:
+    """Which revision of its Deployment a ReplicaSet is; 0 before it has a number."""
+    revision = table(replica_set, "metadata", "annotations").get("deployment.kubernetes.io/revision", "0")
+    return int(revision) if str(revision).isdigit() else 0
+
+
 def event_time(event: Obj) -> float:
     """When an event last happened, Unix seconds."""
     times = [text(event, "series", "lastObservedTime"), text(event, "lastTimestamp"), text(event, "eventTime")]

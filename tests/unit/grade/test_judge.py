@@ -151,6 +151,27 @@ def test_a_check_may_be_about_an_object_that_never_settles() -> None:
     assert one(evidence(broken_image()), crash).passed
 
 
+def test_a_check_that_takes_what_never_settles_takes_no_status_of_before() -> None:
+    @check("02.crash", reads=["Deployment"], settled=False)
+    def available(cluster: Any) -> None:
+        expect(cluster.get("Deployment", "web", namespace="shop")).matches({"status": {"availableReplicas": at_least(1)}})
+
+    before = {"replicas": 3, "updatedReplicas": 3, "availableReplicas": 3}
+    assert one(evidence(deployment(status=before)), available).passed
+    just_changed = deployment(status={**before, "observedGeneration": 1})
+    assert one(evidence(just_changed), available).waits_for == "Deployment web has just been changed"
+
+
+def test_a_mistake_of_before_does_not_fail_what_is_being_rolled_out() -> None:
+    web, old, stuck, machine = broken_image(replicas=2)
+    new = replica_set(web, 1, revision=2)
+    starting = pod("web-2", new, ready=False, phase="Pending", state=waiting("ContainerCreating"))
+    assert one(evidence(web, old, stuck, machine)).verdict is VerdictName.FAIL
+    assert one(evidence(web, old, stuck, machine, new, starting)).verdict is VerdictName.WAITING
+    web["status"]["observedGeneration"] = 1
+    assert one(evidence(web, old, stuck, machine)).verdict is VerdictName.WAITING
+
+
 def test_an_object_from_a_list_counts_once_the_check_relies_on_it() -> None:
     rolling = {"observedGeneration": 2, "replicas": 4, "updatedReplicas": 1, "availableReplicas": 3}
 

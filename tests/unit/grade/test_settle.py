@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from courselab.grade.settle import leaving, renewing, settling
-from tests.unit.grade.builders import NOW, deployment, endpoint_slice, node, obj, pod, service, waiting, world
+from courselab.grade.settle import leaving, outdated, renewing, settling, superseded
+from tests.unit.grade.builders import NOW, deployment, endpoint_slice, node, obj, pod, replica_set, service, waiting, world
 
 Obj = dict[str, Any]
 CLASS = obj("StorageClass", "local-path", volumeBindingMode="WaitForFirstConsumer")
@@ -147,3 +147,19 @@ def test_a_chart_settles_when_the_job_of_its_newest_words_has_ended() -> None:
     job["metadata"]["creationTimestamp"] = "2026-09-21T14:13:19Z"
     found.evidence.cluster.kinds["HelmChart"].changed[chart["metadata"]["uid"]] = NOW - 2
     assert settling(found, chart) == ""
+
+
+def test_what_a_rollout_replaces_is_superseded() -> None:
+    web = deployment()
+    old, new = replica_set(web, 1, 1), replica_set(web, 3, 2)
+    one, two, lone = pod("web-1", old), pod("web-2", new), pod("web-3")
+    found = world(web, old, new, one, two, lone)
+    assert [superseded(found, obj) for obj in (old, one, new, two, lone, web)] == [True, True, False, False, False, False]
+    web["status"]["observedGeneration"] = 1
+    assert superseded(found, new)
+    assert superseded(found, two), "the ReplicaSet of the newest words is not there yet"
+
+
+def test_a_status_of_before_is_outdated_and_a_rollout_is_not() -> None:
+    assert outdated(world(web := deployment(status={"observedGeneration": 1, "availableReplicas": 3})), web)
+    assert not outdated(world(web := deployment(status={})), web)

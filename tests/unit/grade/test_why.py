@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from courselab.grade.evidence import ContainerLog
+from courselab.grade.evidence import ContainerLog, UnitState
 from courselab.grade.why import Why, explain
 from tests.unit.grade.builders import (
     NAMESPACE,
@@ -92,7 +92,7 @@ def test_the_pull_event_tells_more_than_the_state() -> None:
 @pytest.mark.parametrize(
     ("message", "slug", "says"),
     [
-        ('configmap "app" not found', "config-missing", "configmap app, which does not exist in namespace shop"),
+        ('configmap "web" not found', "config-missing", "configmap web, which does not exist in namespace shop"),
         ('secret "db" not found', "config-missing", "secret db"),
         (
             "couldn't find key colour in ConfigMap shop/app",
@@ -447,3 +447,85 @@ def test_an_ingress_whose_host_another_one_leads_elsewhere() -> None:
     assert not {"host-taken"} & {cause.slug for cause in explain(world(mine, *services, *beside), mine).causes}
     causes = explain(world(mine, *services, one("theirs", "shop.example", "other", "default")), mine).causes
     assert "Ingress theirs in namespace default leads shop.example/ elsewhere" in " ".join(cause.sentence for cause in causes)
+
+
+def test_pods_that_a_rollout_replaces_explain_nothing() -> None:
+    bad = [container(image="course/web:9")]
+    web = deployment(replicas=1, status={"replicas": 2, "updatedReplicas": 1})
+    old, new = replica_set(web, 1, 1), replica_set(web, 1, 2)
+    stuck = pod("web-old", old, ready=False, phase="Pending", containers=bad, state=waiting("ImagePullBackOff"))
+    starting = pod("web-new", new, ready=False, phase="Pending", state=waiting("ContainerCreating"))
+    only(explain(world(web, old, new, stuck, starting, node()), web), "creating", terminal=False)
+    assert explain(world(web, old, new, stuck, starting, node()), stuck).causes == ()
+    also = pod("web-new", new, ready=False, phase="Pending", containers=bad, state=waiting("ImagePullBackOff"))
+    only(explain(world(web, old, new, stuck, also, node()), web), "image-tag")
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "slug", "there"),
+    [
+        ("waiting", 'configmap "app" not found', "config-missing", obj("ConfigMap", "app", data={})),
+        ("waiting", 'secret "app" not found', "config-missing", obj("Secret", "app", data={})),
+        ("waiting", "couldn't find key size in ConfigMap shop/app", "config-key-missing", obj("ConfigMap", "app", data={"size": "1"})),
+        ("FailedMount", 'MountVolume.SetUp failed: configmap "app" not found', "mount-config-missing", obj("ConfigMap", "app", data={})),
+        (
+            "FailedMount",
+            'MountVolume.SetUp failed for volume "app" : references non-existent config key: size',
+            "mount-key-missing",
+            obj("ConfigMap", "app", data={"size": "1"}),
+        ),
+    ],
+)
+def test_what_was_missing_and_is_there_now_is_found_at_the_next_try(reason: str, message: str, slug: str, there: Obj) -> None:
+    state = waiting("CreateContainerConfigError", message) if reason == "waiting" else waiting("ContainerCreating")
+    one = pod(ready=False, phase="Pending", state=state, spec={"volumes": [{"name": "app", "configMap": {"name": "app"}}]})
+    events = [] if reason == "waiting" else [event(one, reason, message)]
+    only(why_pod(one, events), slug)
+    assert "mended since" in only(why_pod(one, events, there), slug, terminal=False)
+    if "size" in message:
+        only(why_pod(one, events, obj("ConfigMap", "app", data={"colour": "red"})), slug)
+
+
+def test_a_claim_and_a_class_that_were_missing() -> None:
+    one = unschedulable('0/1 nodes are available: persistentvolumeclaim "data" not found.')
+    claim = obj("PersistentVolumeClaim", "data", spec={"storageClassName": "fast"}, status={"phase": "Pending"})
+    only(why_pod(one, claim), "claim-missing", terminal=False)
+    local, fast = (obj("StorageClass", name, volumeBindingMode="WaitForFirstConsumer") for name in ("local-path", "fast"))
+    refused = event(claim, "ProvisioningFailed", 'storageclass.storage.k8s.io "fast" not found')
+    only(explain(world(claim, local, refused), claim), "storage-class-missing")
+    only(explain(world(claim, local, fast, refused), claim), "storage-class-missing", terminal=False)
+
+
+def test_what_the_scheduler_said_before_a_node_was_changed_may_not_hold_any_more() -> None:
+    one, machine = unschedulable("1 node(s) were unschedulable"), node()
+    found = world(one, machine)
+    only(explain(found, one), "cordoned")
+    found.evidence.cluster.kinds["Node"].changed[machine["metadata"]["uid"]] = NOW - 1
+    only(explain(found, one), "cordoned", terminal=False)
+
+
+def test_a_quota_that_has_just_been_changed_is_tried_again() -> None:
+    web = deployment(status={"observedGeneration": 2})
+    sets, budget = replica_set(web), obj("ResourceQuota", "budget", spec={})
+    refused = event(sets, "FailedCreate", "exceeded quota: budget, requested: pods=1, used: pods=2, limited: pods=2")
+    found = world(web, sets, refused, budget)
+    only(explain(found, web), "quota")
+    found.evidence.cluster.kinds["ResourceQuota"].changed[budget["metadata"]["uid"]] = NOW - 1
+    only(explain(found, web), "quota", terminal=False)
+
+
+def test_a_node_whose_k3s_has_just_started_is_silent_for_a_moment() -> None:
+    silent = node("edge1")
+    silent["status"]["conditions"][0].update(status="Unknown", reason="NodeStatusUnknown")
+    for seconds, lasting in ((600, True), (3, False)):
+        machine = machine_state(units={"k3s-agent": UnitState(load="loaded", active="active", since=NOW - seconds)})
+        only(explain(world(silent, nodes={"edge1": machine}), silent), "node-silent", terminal=lasting)
+
+
+def test_a_pod_of_servicelb_for_another_port_than_the_service_has_now() -> None:
+    web = service(spec={"type": "LoadBalancer"})
+    marks = {"svccontroller.k3s.cattle.io/svcname": "web", "svccontroller.k3s.cattle.io/svcnamespace": NAMESPACE}
+    taken = "1 node(s) didn't have free ports for the requested pod ports"
+    for port, slug, terminal in ((81, "load-balancer-pending", False), (80, "port-taken", True)):
+        keeper = unschedulable(taken, labels=marks, containers=[container(ports=[{"containerPort": port, "hostPort": port}])])
+        only(explain(world(web, pod(), keeper, node()), web), slug, terminal=terminal)

@@ -95,10 +95,15 @@ def _no_address(walk: Walk, obj: Obj, base: dict[str, str]) -> None:
             return
     for pod in walk.world.objects("Pod"):
         labels = labels_of(pod)
-        if labels.get(_SERVICE_OF_SVCLB) == name_of(obj) and labels.get(_NAMESPACE_OF_SVCLB, namespace_of(obj)) == namespace_of(obj):
+        is_own = labels.get(_SERVICE_OF_SVCLB) == name_of(obj) and labels.get(_NAMESPACE_OF_SVCLB, namespace_of(obj)) == namespace_of(obj)
+        if is_own and _host_ports(pod) <= wanted:  # else it is of before the Service's ports were changed
             walk.into(pod)
     if not walk.causes:
         walk.signal("service", "LoadBalancerPending", **base)
+
+
+def _host_ports(pod: Obj) -> set[Any]:
+    return {port["hostPort"] for one in rows(pod, "spec", "containers") for port in rows(one, "ports") if port.get("hostPort")}
 
 
 def ingress(walk: Walk, obj: Obj) -> None:

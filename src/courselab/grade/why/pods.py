@@ -11,7 +11,7 @@ from courselab.grade.match import nearest
 from courselab.grade.meaning import parse_image, readable
 from courselab.grade.placement import tolerations
 from courselab.grade.selectors import describe
-from courselab.grade.settle import is_true
+from courselab.grade.settle import is_true, just_changed
 from courselab.grade.why.walk import Walk, short
 from courselab.grade.world import World, event_count, is_dying, name_of, namespace_of, title_of, unix_time
 
@@ -72,7 +72,8 @@ def _unscheduled(walk: Walk, obj: Obj, base: dict[str, str]) -> None:
     refused = [one for one in rows(obj, "status", "conditions") if one.get("type") == "PodScheduled" and one.get("status") == "False"]
     for condition in refused[:1]:
         message = _with_taints(walk.world, obj, text(condition, "message"))
-        walk.signal("pod", text(condition, "reason"), message, **_asked(walk.world, obj, message), **base)
+        passing = bool(just_changed(walk.world, "Node"))  # the scheduler may not have looked at the node as it is now
+        walk.signal("pod", text(condition, "reason"), message, passing=passing, **_asked(walk.world, obj, message), **base)
     if not _claims(walk, obj) and not refused:
         walk.signal("pod", "Pending", **base)
 

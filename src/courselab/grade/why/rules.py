@@ -23,6 +23,7 @@ class Rule:
     next: str = ""
     message: str = ""
     terminal: bool | None = True
+    misses: str = ""  # the kind of object, named {name}, without whose coming (with its {key}) it does not pass by itself
     _reason: re.Pattern[str] = field(init=False, repr=False)
     _message: re.Pattern[str] = field(init=False, repr=False)
 
@@ -121,6 +122,7 @@ RULES: tuple[Rule, ...] = (
         "container {container} wants key {key} of {what} {name}, which has no such key{keys_there}",
         next="kubectl describe {what} -n {namespace}",
         message=r"couldn't find key (?P<key>\S+) in (?P<what>ConfigMap|Secret) (?:\S+/)?(?P<name>[^\s/]+)",
+        misses="{what}",
     ),
     Rule(
         "config-missing",
@@ -129,6 +131,7 @@ RULES: tuple[Rule, ...] = (
         "container {container} wants {what} {name}, which does not exist in namespace {namespace}",
         next="kubectl get configmaps,secrets -n {namespace}",
         message=r"(?P<what>configmap|secret) \"(?P<name>[^\"]+)\" not found",
+        misses="{what}",
     ),
     Rule(
         "runs-as-root",
@@ -151,7 +154,7 @@ RULES: tuple[Rule, ...] = (
         "FailedMount",
         "a volume wants key {key}, which its ConfigMap or Secret does not have",
         next="kubectl get configmaps,secrets -n {namespace} -o yaml",
-        message=r"references non-existent (?:config|secret) key: (?P<key>\S+)",
+        message=r"(?:volume \"(?P<volume>[^\"]+)\".*?)?references non-existent (?:config|secret) key: (?P<key>\S+)",
     ),
     Rule(
         "mount-config-missing",
@@ -160,6 +163,7 @@ RULES: tuple[Rule, ...] = (
         "a volume wants {what} {name}, which does not exist in namespace {namespace}",
         next="kubectl get configmaps,secrets -n {namespace}",
         message=r"(?P<what>configmap|secret) \"(?P<name>[^\"]+)\" not found",
+        misses="{what}",
     ),
     Rule(
         "mount-failed",
@@ -385,6 +389,16 @@ RULES: tuple[Rule, ...] = (
         "the pod wants PersistentVolumeClaim {name}, which does not exist in namespace {namespace}",
         next="kubectl get pvc -n {namespace}",
         message=r"persistentvolumeclaim \"(?P<name>[^\"]+)\" not found",
+        misses="PersistentVolumeClaim",
+    ),
+    Rule(
+        "storage-class-missing",
+        "pod",
+        _SCHEDULE,
+        "the pod's PersistentVolumeClaim asks for StorageClass {name}, which does not exist",
+        next="kubectl get storageclasses",
+        message=r"storageclass\S* \"(?P<name>[^\"]+)\" not found",
+        misses="StorageClass",
     ),
     Rule(
         "claim-unbound",
@@ -517,6 +531,7 @@ RULES: tuple[Rule, ...] = (
         "the pod wants ServiceAccount {name}, which does not exist in namespace {namespace}",
         next="kubectl get serviceaccounts -n {namespace}",
         message=r"serviceaccount \"(?:[^\"/]+/)?(?P<name>[^\"]+)\" not found",
+        misses="ServiceAccount",
     ),
     Rule(
         "service-account-missing",
@@ -737,6 +752,15 @@ RULES: tuple[Rule, ...] = (
         "the storage cannot give access mode {modes}: {message}",
         next="kubectl describe pvc -n {namespace}",
         message=r"(?i)(?:only support\w* \w*ReadWriteOnce|access ?modes?|NodePath only)",
+    ),
+    Rule(
+        "storage-class-missing",
+        "event",
+        "ProvisioningFailed",
+        "there is no StorageClass {name}",
+        next="kubectl get storageclasses",
+        message=r"storageclass\S* \"(?P<name>[^\"]+)\" not found",
+        misses="StorageClass",
     ),
     Rule(
         "provisioning-failed",

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from courselab.grade.dig import Obj, text
+from courselab.grade.dig import Obj, rows, table, text
+from courselab.grade.kinds import KNOWN
+from courselab.grade.settle import just_changed, superseded
 from courselab.grade.why.rules import RULES, Rule
-from courselab.grade.world import World, event_count, is_dying, title_of, uid_of
+from courselab.grade.world import World, event_count, is_dying, name_of, namespace_of, title_of, uid_of
 
 MESSAGE_CHARACTERS = 240
 PART_CHARACTERS = 160
@@ -76,7 +78,8 @@ class Walk:
         before, kind = len(self.causes), text(obj, "kind")
         key = uid_of(obj) or f"{kind}/{title_of(obj)}"
         walker = self.walkers.get(kind)
-        going = is_dying(obj) and kind != "Pod"  # what is wrong with it does not matter any more
+        # What is wrong with it does not matter any more.
+        going = (is_dying(obj) and kind != "Pod") or superseded(self.world, obj)
         if walker is None or going or key in self.seen or len(self.causes) >= MOST_CAUSES:
             return 0
         self.seen.add(key)
@@ -86,7 +89,7 @@ class Walk:
     def signal(self, where: str, reason: str, message: str = "", **fields: Any) -> bool:
         """Report what was seen; the first rule that fits makes a cause of it. Returns whether one did.
 
-        `fields` fill the rule's sentence; `log`, a list of lines, is shown below it.
+        `fields` fill the rule's sentence; `log`, a list of lines, is shown below it; `passing`: it is about to be tried again.
         """
         for rule in RULES:
             found = rule.fits(where, reason, message)
@@ -119,10 +122,46 @@ class Walk:
         known = any(cause.slug == rule.slug and _alike(cause.sentence, sentence) for cause in self.causes)
         if known or len(self.causes) >= MOST_CAUSES:
             return
-        terminal = rule.terminal if rule.terminal is not None else bool(fields.get("lasting"))
+        of_before = is_of_before(self.world, rule, fields)
+        lasting = rule.terminal if rule.terminal is not None else bool(fields.get("lasting"))
+        terminal = lasting and not (of_before or fields.get("passing"))
         log = tuple(short(line) for line in fields.get("log", [])[-LOG_LINES_SHOWN:])
+        sentence += "; that was mended since, and is tried again by itself" if of_before else ""
         cause = Cause(rule.slug, sentence, fill(rule.next, fields), terminal, self.chain, log)
         self.causes.append(cause)
+
+
+def is_of_before(world: World, rule: Rule, fields: Mapping[str, Any]) -> bool:
+    """Whether what a cause is about has been mended since, and who stumbled over it has not tried again yet.
+
+    Messages and events stay as they were: the kubelet, say, tries to mount a volume again only after up to two minutes.
+    """
+    namespace, name, key = (str(fields.get(part, "")) for part in ("namespace", "name", "key"))
+    if rule.slug == "quota":
+        return any((name_of(one), namespace_of(one)) == (fields["quota"], namespace) for one in just_changed(world, "ResourceQuota"))
+    if rule.slug == "mount-key-missing":
+        sources = _sources(world.find("Pod", str(fields.get("pod", "")), namespace), str(fields.get("volume", "")))
+        found = [world.find(kind, name, namespace) for kind, name in sources]
+        return bool(key) and any(key in held(one) for one in found if one)
+    kind = fill(rule.misses, fields).lower()
+    there = next((world.find(one, name, namespace) for one in KNOWN if one.lower() == kind), None) if kind else None
+    return there is not None and not is_dying(there) and (not key or key in held(there))
+
+
+def held(obj: Obj) -> Obj:
+    """What a ConfigMap or Secret holds, by its keys."""
+    return {**table(obj, "data"), **table(obj, "binaryData")}
+
+
+def _sources(pod: Obj | None, volume: str) -> list[tuple[str, str]]:
+    """The ConfigMaps and Secrets that a pod's volume is made of: (kind, name)."""
+    own = [one for one in rows(pod, "spec", "volumes") if text(one, "name") == volume]
+    parts = [part for one in own for part in (one, *rows(one, "projected", "sources"))]
+    named = [(kind, text(part, field, way)) for part in parts for kind, field, way in _VOLUMES]
+    return [(kind, name) for kind, name in named if name]
+
+
+_VOLUMES = (("ConfigMap", "configMap", "name"), ("Secret", "secret", "secretName"), ("Secret", "secret", "name"))
 
 
 def fill(template: str, fields: Mapping[str, Any]) -> str:

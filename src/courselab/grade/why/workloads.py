@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from courselab.grade.dig import Obj, dig, number, rows, table, text
-from courselab.grade.settle import is_true, settling
+from courselab.grade.dig import Obj, dig, number, rows, text
+from courselab.grade.settle import is_true, outdated, settling
 from courselab.grade.why.walk import Walk
-from courselab.grade.world import is_dying, name_of, namespace_of
+from courselab.grade.world import is_dying, name_of, namespace_of, revision_of
 
 PODS_LOOKED_AT = 8
 
@@ -16,13 +16,14 @@ def deployment(walk: Walk, obj: Obj) -> None:
     if dig(obj, "spec", "replicas") == 0:
         walk.signal("deployment", "ScaledToZero", **base)
         return
-    sets = sorted(walk.world.children(obj, "ReplicaSet"), key=_revision, reverse=True)
+    sets = sorted(walk.world.children(obj, "ReplicaSet"), key=revision_of, reverse=True)
     for replica_set in sets:
         if dig(replica_set, "spec", "replicas"):
             walk.into(replica_set)
     if dig(obj, "spec", "paused") and settling(walk.world, obj):
         walk.signal("deployment", "Paused", **base)
-    for condition in rows(obj, "status", "conditions"):
+    conditions = [] if outdated(walk.world, obj) else rows(obj, "status", "conditions")
+    for condition in conditions:
         if condition.get("status") == "False" and text(condition, "reason") == "ProgressDeadlineExceeded" and not walk.causes:
             walk.signal("deployment", "ProgressDeadlineExceeded", deadline=number(obj, "spec", "progressDeadlineSeconds"), **base)
         if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True" and not walk.causes:
@@ -79,11 +80,6 @@ def addon(walk: Walk, obj: Obj) -> None:
     newest = next((text(event, "reason") for event in walk.world.events_of(obj) if text(event, "reason") != "ApplyingManifest"), "")
     if newest != "AppliedManifest":
         walk.events(obj, namespace=namespace_of(obj))
-
-
-def _revision(replica_set: Obj) -> int:
-    revision = table(replica_set, "metadata", "annotations").get("deployment.kubernetes.io/revision", "0")
-    return int(revision) if str(revision).isdigit() else 0
 
 
 def is_alive(obj: Obj) -> bool:
