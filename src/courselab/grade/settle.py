@@ -8,6 +8,7 @@ from courselab.grade.dig import Obj, dig, number, rows, table, text
 from courselab.grade.evidence import cluster_time
 from courselab.grade.world import (
     World,
+    event_time,
     is_dying,
     name_of,
     namespace_of,
@@ -18,12 +19,18 @@ from courselab.grade.world import (
 )
 
 NOTICED_S = 5.0  # within this time the helm-controller replaces the Job of a HelmChart that was changed
+PLACED_S = 3.0  # within this time what is placed on nodes follows a change of a node
+APPLIED_S = 15.0  # within this time K3s has applied a manifest that it has begun with
 _ROLLED_OUT = ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet")
+_NOT_COPIED = ("kubectl.kubernetes.io/last-applied-configuration", "deployment.kubernetes.io/revision")  # to a ReplicaSet
 
 
 def settling(world: World, obj: Obj) -> str:
     """What an object is in the middle of, as a sentence; "" if it has settled."""
-    return outdated(world, obj) or _unfinished(world, obj)
+    if found := outdated(world, obj) or _unfinished(world, obj):
+        return found
+    placed = text(obj, "kind") == "DaemonSet" and just_changed(world, "Node", PLACED_S)
+    return f"{title_of(obj)} may be placed anew: a node has just been changed" if placed else ""
 
 
 def _unfinished(world: World, obj: Obj) -> str:
@@ -101,7 +108,17 @@ def _deployment(world: World, obj: Obj) -> str:
         return f"is rolling out{paused}: {updated} of {wanted} pods are of the new kind"
     if total > updated:
         return f"is rolling out{paused}: {total - updated} of the old pods are still there"
-    return _available(number(status, "availableReplicas"), wanted)
+    return _available(number(status, "availableReplicas"), wanted) or _annotated(world, obj)
+
+
+def _annotated(world: World, obj: Obj) -> str:
+    """Annotations change no generation. The Deployment's newest ReplicaSet, where the history is kept, gets them a moment later."""
+    newest = _newest(world, obj)
+    if newest is None or not _is_young(world, obj, NOTICED_S):
+        return ""
+    wanted, there = table(obj, "metadata", "annotations"), table(newest, "metadata", "annotations")
+    copied = (key for key in wanted if key not in _NOT_COPIED)
+    return "has just been changed" if any(there.get(key) != wanted[key] for key in copied) else ""
 
 
 def _available(available: int, wanted: int) -> str:
@@ -147,9 +164,15 @@ def _claim(world: World, obj: Obj) -> str:
     if text(obj, "status", "phase") != "Pending":
         return ""
     storage = world.find("StorageClass", text(obj, "spec", "storageClassName"))
-    if storage and text(storage, "volumeBindingMode") == "WaitForFirstConsumer" and not pods_using(world, obj):
+    if storage and text(storage, "volumeBindingMode") == "WaitForFirstConsumer" and not (pods_using(world, obj) or _soon_used(world, obj)):
         return ""
     return "is not bound yet"
+
+
+def _soon_used(world: World, claim: Obj) -> bool:
+    """Whether a workload that is rolling out will make pods that mount a PersistentVolumeClaim."""
+    makers = [one for kind in ("Deployment", "StatefulSet") for one in world.objects(kind) if namespace_of(one) == namespace_of(claim)]
+    return any(_mounts(table(one, "spec", "template", "spec"), claim) and settling(world, one) for one in makers)
 
 
 def _mounts(spec: Obj, claim: Obj) -> bool:
@@ -167,9 +190,18 @@ def _service(world: World, obj: Obj) -> str:
     if table(obj, "spec", "selector") and "EndpointSlice" in world.evidence.cluster.kinds:
         reached = {endpoint["pod"] for endpoint in world.endpoints_of(obj)}
         ready = {name_of(pod) for pod in world.pods_of(obj) if is_true(pod, "Ready")}
-        if reached != ready and not dig(obj, "spec", "publishNotReadyAddresses"):
+        if (reached != ready and not dig(obj, "spec", "publishNotReadyAddresses")) or (reached and not _ports_agree(world, obj)):
             return "has endpoints that are being updated"
     return ""
+
+
+def _ports_agree(world: World, obj: Obj) -> bool:
+    """Whether a Service's endpoints have the ports that it sends to now; those that it calls by a name each pod has its own."""
+    sends_to = {(text(port, "name"), port.get("targetPort", port.get("port"))) for port in rows(obj, "spec", "ports")}
+    numbers = {(name, port) for name, port in sends_to if isinstance(port, int)}
+    names = {name for name, _ in numbers}
+    there = {(endpoint["name"], endpoint["port"]) for endpoint in world.endpoints_of(obj) if endpoint["port"]}
+    return not there or {(name, port) for name, port in there if name in names} == numbers
 
 
 def _ingress(world: World, obj: Obj) -> str:
@@ -184,6 +216,14 @@ def _namespace(world: World, obj: Obj) -> str:
 
 def _node(world: World, obj: Obj) -> str:
     return "" if is_true(obj, "Ready") else "is not ready"
+
+
+def _addon(world: World, obj: Obj) -> str:
+    """K3s says when it begins to apply a manifest, and when it has ended, well or not."""
+    events = world.events_of(obj)
+    begun = max((event_time(one) for one in events if text(one, "reason") == "ApplyingManifest"), default=0.0)
+    ended = max((event_time(one) for one in events if text(one, "reason") != "ApplyingManifest"), default=0.0)
+    return "is being applied" if begun > ended and cluster_time(world.evidence) - begun < APPLIED_S else ""
 
 
 def _chart(world: World, obj: Obj) -> str:
@@ -253,6 +293,7 @@ def is_true(obj: Obj, condition: str) -> bool:
 
 
 _RULES: dict[str, Callable[[World, Obj], str]] = {
+    "Addon": _addon,
     "DaemonSet": _daemon_set,
     "Deployment": _deployment,
     "HelmChart": _chart,

@@ -134,6 +134,21 @@ def image_just_mended(lab: Moment) -> None:
     web["status"] = {"observedGeneration": web["metadata"]["generation"] - 1, "replicas": 1, "updatedReplicas": 1}
 
 
+def just_annotated(lab: Moment) -> None:
+    """An annotation changes no generation, and reaches the history a moment later."""
+    web = lab.find("Deployment", "web")
+    for one in lab.all("ReplicaSet"):
+        one["metadata"]["annotations"].pop("kubernetes.io/change-cause", None)
+    lab.changed(web)
+
+
+def target_port_mended(lab: Moment) -> None:
+    for one in lab.all("EndpointSlice"):
+        if one["metadata"]["labels"]["kubernetes.io/service-name"] == "shop" and one["metadata"]["namespace"] == lab.params.namespace:
+            one["ports"][0]["port"] = 80
+    lab.changed(lab.find("Service", "shop"))
+
+
 def public_port_mended(lab: Moment) -> None:
     """It wanted a port that is taken; its svclb pod still does."""
     shop = lab.find("Service", "shop-public")
@@ -145,6 +160,15 @@ def public_port_mended(lab: Moment) -> None:
         for port in one["spec"]["containers"][0]["ports"]:
             port["hostPort"] = 80
     lab.refused(pods, "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports.")
+
+
+def claim_just_used(lab: Moment) -> None:
+    """The Deployment names the claim; its pod is not made yet."""
+    lab.find("PersistentVolumeClaim", "guestbook")["status"] = {"phase": "Pending"}
+    for pod in lab.pods_of("shop"):
+        pod["spec"]["volumes"] = []
+    shop = lab.find("Deployment", "shop")
+    shop["status"]["observedGeneration"] = shop["metadata"]["generation"] - 1
 
 
 def map_made_last(lab: Moment) -> None:
@@ -178,6 +202,16 @@ def node_has_just_joined(lab: Moment) -> None:
     lab.changed(next(one for one in lab.all("Node") if one["metadata"]["name"] == "edge2"))
 
 
+def node_just_labelled(lab: Moment) -> None:
+    """ServiceLB has not told its DaemonSet yet."""
+    keeper = next(one for one in lab.all("Pod") if one["metadata"]["name"].startswith("svclb-api"))
+    another = copy.deepcopy(keeper)
+    another["metadata"].update(name="svclb-api-0abc", uid="uid-another")
+    another["spec"]["nodeName"] = "edge1"
+    lab.all("Pod").append(another)
+    lab.changed(next(one for one in lab.all("Node") if one["metadata"]["name"] == lab.params.door))
+
+
 def node_back(lab: Moment) -> None:
     """K3s on edge1 runs again, and its kubelet has not reported yet."""
     edge = next(one for one in lab.all("Node") if one["metadata"]["name"] == "edge1")
@@ -185,6 +219,15 @@ def node_back(lab: Moment) -> None:
         condition.update(status="Unknown", reason="NodeStatusUnknown")
     machine = lab.document["nodes"]["edge1"]
     machine["units"]["k3s-agent"]["since"] = machine["time"] - 2
+
+
+def manifest_being_applied(lab: Moment) -> None:
+    board = lab.find("Deployment", "board")
+    lab.take_away("Deployment", [board])
+    addon = lab.find("Addon", lab.params.addon, "kube-system")
+    lab.all("Event")[:] = [one for one in lab.all("Event") if one["involvedObject"]["name"] != lab.params.addon]
+    lab.event(addon, "ApplyManifestFailed", 'no matches for kind "Deploymnet"', seconds=30)
+    lab.event(addon, "ApplyingManifest", "Applying manifest", seconds=0, type="Normal")
 
 
 def image_of_the_site_mended(lab: Moment) -> None:
@@ -238,12 +281,17 @@ def budget_raised(lab: Moment) -> None:
 ROWS: dict[str, tuple[str, str, Callable[[Moment], None]]] = {
     "a mended image, while the pod of before is there": ("02", "deploy", image_mended),
     "a mended image, before the controller has seen it": ("02", "deploy", image_just_mended),
+    "the reason of a revision": ("02", "history", just_annotated),
+    "a mended targetPort": ("03", "service", target_port_mended),
     "a mended public port": ("03", "public", public_port_mended),
+    "a claim that a pod will use": ("04", "claim", claim_just_used),
     "a ConfigMap made last": ("04", "config", map_made_last),
     "a key of a ConfigMap made last": ("04", "config", key_of_map_made_last),
     "a Secret made last": ("04", "secret", secret_made_last),
     "a pod that waits for a node": ("05", "overlay", node_has_just_joined),
+    "a label for ServiceLB": ("06", "door", node_just_labelled),
     "a node that is back": ("06", "labels", node_back),
+    "a manifest that is being applied": ("07", "addon", manifest_being_applied),
     "a mended image of the site": ("16", "image", image_of_the_site_mended),
     "a mended key": ("16", "key", key_mended),
     "a class for a claim": ("16", "storage", class_made),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from courselab.grade.settle import leaving, outdated, renewing, settling, superseded
-from tests.unit.grade.builders import NOW, deployment, endpoint_slice, node, obj, pod, replica_set, service, waiting, world
+from tests.unit.grade.builders import NOW, deployment, endpoint_slice, event, node, obj, pod, replica_set, service, waiting, world
 
 Obj = dict[str, Any]
 CLASS = obj("StorageClass", "local-path", volumeBindingMode="WaitForFirstConsumer")
@@ -149,6 +149,49 @@ def test_a_chart_settles_when_the_job_of_its_newest_words_has_ended() -> None:
     assert settling(found, chart) == ""
 
 
+def test_a_claim_waits_also_for_a_pod_that_a_workload_is_about_to_make() -> None:
+    one, volumes = claim(), [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]
+    web = deployment(status={"observedGeneration": 1})
+    web["spec"]["template"]["spec"]["volumes"] = volumes
+    assert "not bound yet" in settling(world(one, CLASS, web), one)
+    none = deployment(replicas=0)
+    none["spec"]["template"]["spec"]["volumes"] = volumes
+    assert settling(world(one, CLASS, none), one) == "", "nobody will ever use it"
+
+
+def test_a_service_settles_when_its_endpoints_have_its_ports() -> None:
+    web, one = service(ports=[{"port": 80, "targetPort": 8081}]), pod()
+    assert "endpoints" in settling(world(web, one, endpoint_slice(web, [one], port=8080)), web)
+    assert settling(world(web, one, endpoint_slice(web, [one], port=8081)), web) == ""
+    by_name = service(ports=[{"port": 80, "targetPort": "http"}])
+    assert settling(world(by_name, one, endpoint_slice(by_name, [one], port=8080)), by_name) == "", "each pod says itself which it is"
+    two = service(ports=[{"name": "a", "port": 80, "targetPort": 8080}, {"name": "b", "port": 81, "targetPort": 8080}])
+    assert "endpoints" in settling(world(two, one, endpoint_slice(two, [one])), two)
+
+
+def test_an_annotation_reaches_the_newest_replica_set_a_moment_later() -> None:
+    web = deployment()
+    web["metadata"]["annotations"] = {"why": "release 2", "deployment.kubernetes.io/revision": "2"}
+    old, new = replica_set(web, 0, 1), replica_set(web, 3, 2)
+    found = world(web, old, new)
+    assert settling(found, web) == "", "long ago: somebody else's affair"
+    found.evidence.cluster.kinds["Deployment"].changed[web["metadata"]["uid"]] = NOW - 1
+    assert "has just been changed" in settling(found, web)
+    new["metadata"]["annotations"]["why"] = "release 2"
+    assert settling(found, web) == ""
+
+
+def test_what_runs_on_nodes_follows_a_change_of_a_node() -> None:
+    one, machine = daemon_set(updatedNumberScheduled=2, numberAvailable=2), node()
+    found = world(one, machine)
+    assert settling(found, one) == ""
+    found.evidence.cluster.kinds["Node"].changed[machine["metadata"]["uid"]] = NOW - 1
+    assert "a node has just been changed" in settling(found, one)
+    assert leaving(found, one) == "", "where its pods are is no less true for that"
+    found.evidence.cluster.kinds["Node"].changed[machine["metadata"]["uid"]] = NOW - 4
+    assert settling(found, one) == ""
+
+
 def test_what_a_rollout_replaces_is_superseded() -> None:
     web = deployment()
     old, new = replica_set(web, 1, 1), replica_set(web, 3, 2)
@@ -163,3 +206,12 @@ def test_what_a_rollout_replaces_is_superseded() -> None:
 def test_a_status_of_before_is_outdated_and_a_rollout_is_not() -> None:
     assert outdated(world(web := deployment(status={"observedGeneration": 1, "availableReplicas": 3})), web)
     assert not outdated(world(web := deployment(status={})), web)
+
+
+def test_a_manifest_settles_when_k3s_has_ended_with_it() -> None:
+    addon = obj("Addon", "shop", namespace="kube-system")
+    refused, begun = event(addon, "ApplyManifestFailed", "no such kind"), event(addon, "ApplyingManifest", "applying", type="Normal")
+    refused["lastTimestamp"], begun["lastTimestamp"] = "2026-09-21T14:13:00Z", "2026-09-21T14:13:18Z"
+    assert "is being applied" in settling(world(addon, refused, begun), addon)
+    refused["lastTimestamp"] = "2026-09-21T14:13:18Z"
+    assert settling(world(addon, refused, begun), addon) == ""

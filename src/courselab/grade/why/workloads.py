@@ -76,7 +76,9 @@ def helm_chart(walk: Walk, obj: Obj) -> None:
 
 
 def addon(walk: Walk, obj: Obj) -> None:
-    """What happened to a manifest, unless it could be applied since."""
+    """What happened to a manifest, unless it could be applied since, or is just being applied."""
+    if settling(walk.world, obj):
+        return
     newest = next((text(event, "reason") for event in walk.world.events_of(obj) if text(event, "reason") != "ApplyingManifest"), "")
     if newest != "AppliedManifest":
         walk.events(obj, namespace=namespace_of(obj))
