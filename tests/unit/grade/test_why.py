@@ -486,6 +486,14 @@ def test_what_was_missing_and_is_there_now_is_found_at_the_next_try(reason: str,
         only(why_pod(one, events, obj("ConfigMap", "app", data={"colour": "red"})), slug)
 
 
+def test_a_namespace_made_last_is_found_when_the_container_is_started_again() -> None:
+    one = pod(ready=False, state=waiting("CrashLoopBackOff"), lastState=terminated(1), restartCount=3)
+    said = 'Error: INSTALLATION FAILED: create: failed to create: namespaces "shop-hello" not found'
+    log = ContainerLog(namespace=NAMESPACE, pod="web-1", container="web", lines=["Installing helm chart", said], previous=True)
+    only(why_pod(one, logs=(log,)), "namespace-missing")
+    only(why_pod(one, namespaces("shop-hello"), logs=(log,)), "namespace-missing", terminal=False)
+
+
 def test_a_claim_and_a_class_that_were_missing() -> None:
     one = unschedulable('0/1 nodes are available: persistentvolumeclaim "data" not found.')
     claim = obj("PersistentVolumeClaim", "data", spec={"storageClassName": "fast"}, status={"phase": "Pending"})
@@ -502,6 +510,10 @@ def test_what_the_scheduler_said_before_a_node_was_changed_may_not_hold_any_more
     only(explain(found, one), "cordoned")
     found.evidence.cluster.kinds["Node"].changed[machine["metadata"]["uid"]] = NOW - 1
     only(explain(found, one), "cordoned", terminal=False)
+    machine["spec"] = {"taints": [{"key": "maintenance", "effect": "NoSchedule"}]}
+    only(explain(found, one), "cordoned")
+    machine["spec"] = {"unschedulable": True}
+    only(explain(found, one), "cordoned")
 
 
 def test_a_quota_that_has_just_been_changed_is_tried_again() -> None:

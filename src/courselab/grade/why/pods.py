@@ -9,7 +9,7 @@ from courselab.grade.dig import Obj, dig, number, rows, table, text, texts
 from courselab.grade.evidence import cluster_time
 from courselab.grade.match import nearest
 from courselab.grade.meaning import parse_image, readable
-from courselab.grade.placement import tolerations
+from courselab.grade.placement import may_run_on, tolerations
 from courselab.grade.selectors import describe
 from courselab.grade.settle import is_true, just_changed
 from courselab.grade.why.walk import Walk, short
@@ -72,10 +72,16 @@ def _unscheduled(walk: Walk, obj: Obj, base: dict[str, str]) -> None:
     refused = [one for one in rows(obj, "status", "conditions") if one.get("type") == "PodScheduled" and one.get("status") == "False"]
     for condition in refused[:1]:
         message = _with_taints(walk.world, obj, text(condition, "message"))
-        passing = bool(just_changed(walk.world, "Node"))  # the scheduler may not have looked at the node as it is now
+        passing = _has_a_place_now(walk.world, table(obj, "spec"))
         walk.signal("pod", text(condition, "reason"), message, passing=passing, **_asked(walk.world, obj, message), **base)
     if not _claims(walk, obj) and not refused:
         walk.signal("pod", "Pending", **base)
+
+
+def _has_a_place_now(world: World, spec: Obj) -> bool:
+    """Whether a node that takes such a pod may have been changed after the scheduler looked for one."""
+    taking = [node for node in world.objects("Node") if not dig(node, "spec", "unschedulable")]
+    return bool(just_changed(world, "Node") and may_run_on(spec, taking))
 
 
 def _with_taints(world: World, obj: Obj, message: str) -> str:

@@ -264,6 +264,16 @@ RULES: tuple[Rule, ...] = (
         terminal=None,
     ),
     Rule(
+        "namespace-missing",
+        "crash",
+        ".*",
+        "container {container} ended with code {exit_code}{again}: it wants namespace {name}, which does not exist",
+        next=_LOGS,
+        message=r"namespaces \"(?P<name>[^\"]+)\" not found",
+        terminal=None,
+        misses="Namespace",
+    ),
+    Rule(
         "wrong-architecture",
         "crash",
         ".*",
