@@ -65,10 +65,10 @@ def outdated(world: World, obj: Obj) -> str:
 
 
 def superseded(world: World, obj: Obj) -> bool:
-    """Whether a pod or ReplicaSet is of before its Deployment's last change: what ails it is not why the new ones are not there yet."""
+    """Whether a pod or ReplicaSet is of before its workload's last change: what ails it is not why the new ones are not there yet."""
     made_from = world.owner(obj) if text(obj, "kind") == "Pod" else obj
     if made_from is None or text(made_from, "kind") != "ReplicaSet":
-        return False
+        return made_from is not None and made_from is not obj and _behind(made_from)
     owner = world.owner(made_from)
     if owner is None or text(owner, "kind") != "Deployment":
         return False

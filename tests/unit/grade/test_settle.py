@@ -201,6 +201,11 @@ def test_what_a_rollout_replaces_is_superseded() -> None:
     web["status"]["observedGeneration"] = 1
     assert superseded(found, new)
     assert superseded(found, two), "the ReplicaSet of the newest words is not there yet"
+    agents = daemon_set()
+    three = pod("agent-1", agents)
+    assert not superseded(world(agents, three), three)
+    agents["metadata"]["generation"] = 2
+    assert superseded(world(agents, three), three)
 
 
 def test_a_status_of_before_is_outdated_and_a_rollout_is_not() -> None:
