@@ -12,6 +12,7 @@ from courselab.grade.evidence import ContainerLog, UnitState
 from courselab.grade.match import nearest
 from courselab.grade.record import NotCollected, Record
 from courselab.grade.selectors import selects
+from courselab.grade.settle import settling
 from courselab.grade.world import World, is_dying, labels_of, name_of, namespace_of, title_of, uid_of
 
 SHOWN_NAMES = 6
@@ -111,8 +112,13 @@ class Cluster:
         return self._world.events_of(obj)
 
     def history(self, kind: str, name: str, namespace: str | None = None) -> list[Obj]:
-        """What happened to an object of this name, newest first. A check that asks for no more does not look at the object."""
+        """What happened to an object of this name, newest first. A check that asks for no more does not look at the object.
+
+        Yet while more is about to happen to it, a failure waits.
+        """
         found = self._world.find(self._open(kind), name, namespace or "")
+        if found and (on_its_way := settling(self._world, found)):
+            self._record.settling.append(on_its_way)
         return self.events_of(found) if found else []
 
     def log_of(self, pod: Obj, container: str | None = None) -> list[str]:

@@ -230,6 +230,12 @@ def manifest_being_applied(lab: Moment) -> None:
     lab.event(addon, "ApplyingManifest", "Applying manifest", seconds=0, type="Normal")
 
 
+def chart_being_applied(lab: Moment) -> None:
+    """By a manifest that K3s has begun with: its HelmChart is not there yet."""
+    manifest_being_applied(lab)
+    lab.take_away("HelmChart", [lab.find("HelmChart", lab.params.release, "kube-system")])
+
+
 def image_of_the_site_mended(lab: Moment) -> None:
     shop = lab.find("Deployment", "shop")
     pods = lab.pods_of("shop")
@@ -292,6 +298,7 @@ ROWS: dict[str, tuple[str, str, Callable[[Moment], None]]] = {
     "a label for ServiceLB": ("06", "door", node_just_labelled),
     "a node that is back": ("06", "labels", node_back),
     "a manifest that is being applied": ("07", "addon", manifest_being_applied),
+    "a HelmChart in such a manifest": ("07", "helm", chart_being_applied),
     "a mended image of the site": ("16", "image", image_of_the_site_mended),
     "a mended key": ("16", "key", key_mended),
     "a class for a claim": ("16", "storage", class_made),
