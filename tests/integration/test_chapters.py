@@ -27,7 +27,7 @@ def paths_at(home: Path) -> Paths:
     return find_paths(environ)
 
 
-def provider_of(paths: Paths) -> Provider:
+def provider_of(paths: Paths, _recorded: str) -> Provider:
     return choose_provider(paths, Silent(), "local", ask=lambda _question: True)
 
 

@@ -233,3 +233,18 @@ def test_a_task_s_prose_is_wrapped_though_a_line_begins_with_a_command_or_a_name
     assert max(len(line) for line in _wrapped(prose, 60).splitlines()) <= 60
     assert _wrapped("- one\n- two", 60) == "  - one\n  - two"
     assert _wrapped("```\nls\n```", 60) == "  ```\n  ls\n  ```"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--task", "deplot"], "Lab 02 has no task 'deplot'. why: Its tasks are: deploy."),
+        (["--task", "deploy", "--labs", "2"], "One task needs one lab."),
+        (["--labs", "0"], "0 is not in the range x>=1"),
+    ],
+)
+def test_verify_says_what_it_cannot_do_before_it_makes_anything(lab: Command, tmp_path: Path, words: list[str], said: str) -> None:
+    done = lab("verify", "02", *words)
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.split())
+    assert not (tmp_path / "höme" / "state" / "verify").exists()

@@ -354,7 +354,7 @@ def test_files_that_change_meanwhile_change_nothing(course: Path, tmp_path: Path
     lab = load_lab(course / "labs" / "07-tea")
     checker = load_checker(course / "checkers" / "ch07.py", lab)
     before = fingerprint(lab, course)
-    with own_labs(paths, lab, checker, Silent(), lambda _paths: FakeProvider(), seed="x") as (own,):
+    with own_labs(paths, lab, checker, Silent(), lambda _paths, _recorded: FakeProvider(), seed="x") as (own,):
         write(course, "solution/tea.sh", "something else")
         (course / "labs" / "07-tea" / "mistakes" / "tea.cold.sh").unlink()
         (course / "checkers" / "ch07.py").write_text("nothing")
@@ -500,7 +500,7 @@ def begun(course: Path, monkeypatch: pytest.MonkeyPatch, *providers: FakeProvide
     paths = Paths(course, course / "state", course / "cache", course / "config", course / "work")
     lab, left = load_lab(course / "labs" / "07-tea"), iter(providers)
     checker = load_checker(course / "checkers" / "ch07.py", lab)
-    return own_labs(paths, lab, checker, Silent(), lambda _paths: next(left), seed="x", at_most=len(providers))
+    return own_labs(paths, lab, checker, Silent(), lambda _paths, _recorded: next(left), seed="x", at_most=len(providers))
 
 
 def test_what_goes_on_in_a_lab_ends_before_it_is_removed(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -555,3 +555,30 @@ def test_what_asks_the_user_comes_before_labs_start_at_the_same_time(course: Pat
     happened: list[str] = []
     with begun(course, monkeypatch, FakeProvider(happened=happened), FakeProvider(happened=happened)):
         assert happened[0] == "prepare"
+
+
+def test_what_a_killed_verification_left_is_removed_by_the_provider_that_made_it(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    paths = Paths(course, course / "state", course / "cache", course / "config", course / "work")
+    with begun(course, monkeypatch, FakeProvider()) as (own,):
+        state = own.state
+    Store(own.context.paths).save(msgspec.structs.replace(state, provider="multipass"))
+
+    def provider_of(_own: Paths, recorded: str) -> FakeProvider:
+        asked.append(recorded)
+        return FakeProvider()
+
+    lab = load_lab(course / "labs" / "07-tea")
+    with own_labs(paths, lab, load_checker(course / "checkers" / "ch07.py", lab), Silent(), provider_of, seed="x"):
+        assert asked == ["multipass", ""]
+
+
+def test_a_lab_that_is_made_anew_keeps_nothing_of_before(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = FakeProvider(cheap=False)
+    with begun(course, monkeypatch, provider) as (own,):
+        before = dict(provider.machines)
+        anew = own.renewed()
+        assert set(provider.machines) == set(before), "the same names"
+        assert not any(provider.machines[name] is before[name] for name in before)
+        assert anew.context.store.load("07") == anew.state
+        assert not any(machine.snapshots() for machine in provider.machines.values())

@@ -41,10 +41,20 @@ def command(*, chapter: str, task: str | None, no_disturb: bool, labs: int | Non
             names = ", ".join(one.name for one in lab.tasks)
             raise UsageError(f"Lab {lab.chapter} has no task {task[:40]!r}", why=f"Its tasks are: {names}.", fix="Use one of these names.")
         name = found.name
+    if task and labs and labs > 1:
+        raise UsageError("One task needs one lab", why="What is about a task is tried in one lab, in its order.", fix="Leave --labs out.")
 
     proof = Proof(lab)
     try:
-        prove(proof, app.paths, app.progress, lambda own: app.provider_at(own, provider), task=name, disturb=not no_disturb, labs=labs or 0)
+        prove(
+            proof,
+            app.paths,
+            app.progress,
+            lambda own, recorded: app.provider_at(own, recorded or provider),
+            task=name,
+            disturb=not no_disturb,
+            labs=labs or 0,
+        )
     finally:
         print(json.dumps(proof.to_json(), ensure_ascii=False) if as_json else _table(proof))
     return proof.exit_code

@@ -6,7 +6,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -28,7 +28,6 @@ from courselab.session.cluster import admin_kubeconfig
 from courselab.session.context import Context, machines_of, params_of
 from courselab.session.end import delete
 from courselab.session.lock import lab_lock
-from courselab.session.reset import reset
 from courselab.session.resume import READY_S
 from courselab.session.room import labs_that_fit
 from courselab.session.setup import run_script
@@ -38,6 +37,8 @@ from courselab.session.together import in_parallel
 
 _RESTART_S = 120.0
 _ENDS_S = READY_S + 60.0  # the longest that a lab which is being made may take to notice that it is to be removed
+# A provider whose machines are kept in these folders: the one of this name, or where that is "" the one that is wished for.
+ProviderOf = Callable[[Paths, str], Provider]
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
@@ -64,6 +65,7 @@ class OwnLab:
     lab: Lab
     checker: Checker
     state: LabState
+    fresh: LabState  # what it begins with
     course: Path  # a copy of the chapter's files as they were in the beginning: others may change them meanwhile
     ended: threading.Event = field(default_factory=threading.Event)  # it is being removed: whoever still works on it must not go on
 
@@ -113,7 +115,10 @@ class OwnLab:
     def renewed(self) -> OwnLab:
         """The same lab as it was in the beginning."""
         self._go_on()
-        return replace(self, state=reset(self._until_ended, self.lab, self.state))
+        delete(self.context, self.lab.chapter)  # a reset would keep what it was as a snapshot, and nobody will want that
+        self._go_on()
+        self.context.store.save(self.fresh)
+        return self.started()
 
     def started(self) -> OwnLab:
         """The lab once it runs."""
@@ -131,7 +136,7 @@ class OwnLab:
 
 @contextmanager
 def own_labs(
-    paths: Paths, lab: Lab, checker: Checker, progress: Progress, provider_of: Callable[[Paths], Provider], *, seed: str, at_most: int = 1
+    paths: Paths, lab: Lab, checker: Checker, progress: Progress, provider_of: ProviderOf, *, seed: str, at_most: int = 1
 ) -> Generator[list[OwnLab]]:
     """Fresh labs, all alike, for as long as the block runs: one, or up to `at_most` as long as there is room for them.
 
@@ -140,17 +145,18 @@ def own_labs(
     folder = _folder(paths, lab.chapter)
     course = folder / "course"
     with lab_lock(paths.state, _lock_of(lab.chapter), f"verify {lab.chapter}"):
-        _remove_all(paths, lab.chapter, lambda own: Context(own, Store(own), provider_of(own), progress))
+        _remove_all(paths, lab.chapter, progress, provider_of)
         made: list[OwnLab] = []
         try:
             copied = _copied(lab, paths.course, course)
 
             def prepared(number: int) -> OwnLab:
                 own = own_paths(paths, lab.chapter, number)
-                context = Context(own, Store(own), provider_of(own), progress)
+                context = Context(own, Store(own), provider_of(own, ""), progress)
                 whole = copied.whole(context.provider.name)
-                new = OwnLab(context, whole, checker, _new_state(whole, context.provider.name, seed, number), course)
-                context.store.save(new.state)
+                fresh = _new_state(whole, context.provider.name, seed, number)
+                new = OwnLab(context, whole, checker, fresh, fresh, course)
+                context.store.save(fresh)
                 made.append(new)
                 return new
 
@@ -199,21 +205,19 @@ def leftovers(paths: Paths) -> list[str]:
     return [name for folder in sorted((paths.state / "verify").glob("*")) if not _busy(paths, name := folder.name)]
 
 
-def remove_leftover(paths: Paths, chapter: str, progress: Progress, provider_of: Callable[[Paths, str], Provider]) -> None:
+def remove_leftover(paths: Paths, chapter: str, progress: Progress, provider_of: ProviderOf) -> None:
     """Remove what a killed verification left."""
-
-    def context_at(own: Paths) -> Context:
-        store = Store(own)
-        state = store.load(chapter)
-        return Context(own, store, provider_of(own, state.provider if state else ""), progress)
-
     with lab_lock(paths.state, _lock_of(chapter), "delete"):
-        _remove_all(paths, chapter, context_at)
+        _remove_all(paths, chapter, progress, provider_of)
 
 
-def _remove_all(paths: Paths, chapter: str, context_at: Callable[[Paths], Context]) -> None:
+def _remove_all(paths: Paths, chapter: str, progress: Progress, provider_of: ProviderOf) -> None:
     for folder in sorted(_folder(paths, chapter).glob("[0-9]*")):
-        _remove(context_at(own_paths(paths, chapter, int(folder.name))), chapter)
+        own = own_paths(paths, chapter, int(folder.name))
+        store, recorded = Store(own), ""
+        with suppress(LabError):  # a damaged state is removed as well
+            recorded = state.provider if (state := store.load(chapter)) else ""
+        _remove(Context(own, store, provider_of(own, recorded), progress), chapter)
     shutil.rmtree(_folder(paths, chapter), ignore_errors=True)
 
 

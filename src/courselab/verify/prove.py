@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,11 @@ from typing import Any
 from courselab.course import Lab
 from courselab.grade.checker import checker_path, load_checker
 from courselab.grade.evidence import K3sName
-from courselab.machines import Provider
 from courselab.paths import Paths
 from courselab.progress import Progress
 from courselab.verify.cases import Case, Result, cases_of
 from courselab.verify.kept import Keeper, folder_of, forget, seconds_of
-from courselab.verify.own_lab import own_labs
+from courselab.verify.own_lab import ProviderOf, own_labs
 from courselab.verify.run import Verification
 from courselab.verify.share import share
 
@@ -62,7 +60,7 @@ def prove(
     proof: Proof,
     paths: Paths,
     progress: Progress,
-    provider_of: Callable[[Paths], Provider],
+    provider_of: ProviderOf,
     *,
     task: str = "",
     disturb: bool = True,

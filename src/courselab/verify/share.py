@@ -21,6 +21,7 @@ class Tried(Protocol):
     def results(self, cases: Iterable[Case]) -> Iterable[Result]: ...
 
 
+_WAKE_S = 0.5  # Windows notices Ctrl-C only between two waits
 USUAL_S = 7.0  # what a case takes of which nothing is known
 
 
@@ -49,7 +50,8 @@ def share(cases: Sequence[Case], runs: Sequence[Tried], tell: Callable[[Result],
         rest.close()
         raise
     for helper in helpers:
-        helper.join()
+        while helper.is_alive():
+            helper.join(_WAKE_S)
     rest.raise_failure()
 
 
