@@ -101,11 +101,12 @@ def run(
     cwd: str | os.PathLike[str] | None = None,
     output_limit: int = OUTPUT_LIMIT_BYTES,
     on_error_text: Callable[[str], None] | None = None,
+    each_second: Callable[[], None] | None = None,
 ) -> Completed:
     """Run `argv` to its end and return what it left, whatever its exit code.
 
     Its standard input is `input`, or what the file `input` holds, or the open file `stdin`, or nothing. `on_error_text` is shown its
-    standard error as it comes. The program gets a session of its own, so that it and its children can be killed together at the deadline
+    standard error as it comes. `each_second` is called while it runs; what that raises ends the program. The program gets a session of its own, so that it and its children can be killed together at the deadline
     or on Ctrl-C.
     Raises CommandMissing if it does not exist, CommandTimeout after `timeout_s` seconds, OSError if the file cannot be opened.
     """
@@ -129,7 +130,7 @@ def run(
     try:
         if input is not None and process.stdin is not None:
             threading.Thread(target=_feed, args=(process.stdin, source), daemon=True).start()
-        process.wait(timeout_s)
+        _wait(process, timeout_s, each_second)
     except subprocess.TimeoutExpired as late:
         kill_group(process)
         tell(argv, None, time.monotonic() - began, "")
@@ -149,6 +150,19 @@ def run(
     out, err = (reader.finish(within_s=max(0.0, ends - time.monotonic())) for reader in reading)
     tell(argv, process.returncode, time.monotonic() - began, err.decode("utf-8", "replace"))
     return Completed(tuple(argv), process.returncode, out, err, any(reader.truncated for reader in reading))
+
+
+def _wait(process: subprocess.Popen[bytes], timeout_s: float, each_second: Callable[[], None] | None) -> None:
+    """Wait for the end of a program. Raises subprocess.TimeoutExpired, or what `each_second` raises."""
+    ends = time.monotonic() + timeout_s
+    while each_second and (left := ends - time.monotonic()) > 1:
+        try:
+            process.wait(min(1, left))
+        except subprocess.TimeoutExpired:
+            each_second()
+        else:
+            return
+    process.wait(max(0, ends - time.monotonic()))
 
 
 def tied(argv: Sequence[str]) -> list[str]:

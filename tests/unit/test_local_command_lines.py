@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from courselab.errors import LabError, UsageError
 from courselab.machines.base import MachineSpec, Mount
-from courselab.machines.local import enter, spawn
+from courselab.machines.local import enter, image, spawn
 from courselab.machines.local.image import Sources, mmdebstrap_argv
 from courselab.machines.local.names import HostNames
 
@@ -107,3 +109,23 @@ def test_a_shared_folder_that_is_gone_is_told_by_name(tmp_path: Path) -> None:
         spawn.refuse_without_shared(MachineSpec("k3s-02-server", "server", "02", mounts=(there, gone)))
     assert str(tmp_path / "gone") in told.value.why
     assert "lab reset 02" in told.value.fix
+
+
+def test_an_image_that_has_had_no_room_for_a_while_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """apt may wait for its own helpers for ever on a full disk."""
+    now, free = [100.0], [0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(image.shutil, "disk_usage", lambda _folder: SimpleNamespace(free=free[0]))
+    room = image._Room(tmp_path)
+    room.look()
+    now[0] += 9
+    room.look()  # what is full for a moment may be cleaned
+    free[0] = 5 << 20
+    room.look()
+    free[0] = 3000
+    now[0] += 9
+    room.look()
+    now[0] += 11
+    with pytest.raises(LabError) as given_up:
+        room.look()
+    assert "The disk is full: 2 KiB are free" in given_up.value.why

@@ -44,6 +44,27 @@ def test_a_deadline_kills_the_program_and_its_children(tmp_path: object) -> None
     assert not [pid for pid in os.listdir("/proc") if pid.isdigit() and mark in cmdline(pid)]
 
 
+def test_whoever_looks_on_each_second_may_end_the_program() -> None:
+    looks: list[float] = []
+
+    def look() -> None:
+        looks.append(time.monotonic())
+        raise CommandMissing("nothing comes of it")
+
+    mark = f"{time.time_ns()}"
+    with pytest.raises(CommandMissing, match="nothing comes of it"):
+        run(["/bin/sh", "-c", f"sh -c 'sleep 60; : {mark}' & sleep 60; : {mark}"], timeout_s=30, each_second=look)
+    assert len(looks) == 1
+    time.sleep(0.1)
+    assert not [pid for pid in os.listdir("/proc") if pid.isdigit() and mark in cmdline(pid)]
+
+
+def test_who_looks_on_changes_nothing_of_the_rest() -> None:
+    assert run(["/bin/sh", "-c", "echo done; exit 3"], timeout_s=30, each_second=lambda: None).code == 3
+    with pytest.raises(CommandTimeout, match=r"within 0.2 s"):
+        run(["sleep", "60"], timeout_s=0.2, each_second=lambda: None)
+
+
 def test_a_background_child_does_not_hold_the_caller() -> None:
     began = time.monotonic()
     assert run(["/bin/sh", "-c", "sleep 30 & echo done"], timeout_s=20).text == "done\n"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from courselab.progress import Progress, Stage
 
 BUILD_ETA_S = 45.0
 BUILD_TIMEOUT_S = 1800.0
+FULL_BYTES, FULL_FOR_S = 2 << 20, 10.0  # with less room than this, for so long, nothing more comes of it
 RECIPE = 1  # counts up when this file changes what an image is
 CNI_PLUGINS = ("bridge", "host-local", "loopback", "portmap")
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*", "/usr/lib/cni/*")
@@ -135,7 +138,8 @@ def _bootstrap(root: Path, recipe: Path, sources: Sources, stage: Stage) -> None
                 if line.startswith("I: ") and word in line:
                     stage.update(line.removeprefix("I: ").rstrip(".")[:60], fraction)
 
-    done = process.run(mmdebstrap_argv(root, recipe, sources), timeout_s=BUILD_TIMEOUT_S, env=_environment(), on_error_text=show)
+    argv, room = mmdebstrap_argv(root, recipe, sources), _Room(root.parent)
+    done = process.run(argv, timeout_s=BUILD_TIMEOUT_S, env=_environment(), on_error_text=show, each_second=room.look)
     if done.code != 0:
         errors = [line.removeprefix("E: ") for line in done.error_text.splitlines() if line.startswith("E: ")] or [done.error_text[-300:]]
         raise LabError(
@@ -144,6 +148,29 @@ def _bootstrap(root: Path, recipe: Path, sources: Sources, stage: Stage) -> None
             fix="Check the network, the space on the disk and `apt-get update`, then try again.",
             detail=done.error_text,
         )
+
+
+@dataclass
+class _Room:
+    """Ends what goes on without any room left: apt may wait for its own helpers for ever then."""
+
+    folder: Path
+    _full_since: float | None = None
+
+    def look(self) -> None:
+        """Raise LabError once the disk has been full for a while."""
+        free = shutil.disk_usage(self.folder).free
+        if free >= FULL_BYTES:
+            self._full_since = None
+            return
+        now = time.monotonic()
+        self._full_since = now if self._full_since is None else self._full_since
+        if now - self._full_since >= FULL_FOR_S:
+            raise LabError(
+                "The machine image could not be made",
+                why=f"The disk is full: {free // 1024} KiB are free in {self.folder.parent}.",
+                fix="Free about 1 GiB there, or choose another folder with LAB_CACHE, then try again.",
+            )
 
 
 def _environment() -> dict[str, str]:
