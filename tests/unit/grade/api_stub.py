@@ -99,14 +99,16 @@ def serving(stub: Stub) -> Iterator[Stub]:
                 self.answer({"kind": "Status", "reason": "NotFound", "message": "no such thing", "code": 404}, 404)
 
         def list(self, path: str, query: dict[str, list[str]]) -> None:
-            items, limit, start = stub.lists.get(path, []), int(query.get("limit", ["500"])[0]), int(query.get("continue", ["0"])[0])
+            with stub.news:  # else what is told between the two would be in neither the list nor the watch
+                items, told = stub.lists.get(path, []), len(stub.told)
+            limit, start = int(query.get("limit", ["500"])[0]), int(query.get("continue", ["0"])[0])
             left = len(items) - start - limit
             more = {"continue": str(start + limit), "remainingItemCount": left} if left > 0 else {}
             bare = [{key: value for key, value in one.items() if key not in ("kind", "apiVersion")} for one in items[start : start + limit]]
             self.answer(
                 {
                     "kind": "List",
-                    "metadata": {"resourceVersion": str(FIRST - 1 + len(stub.told)) if stub.told else "7", **more},
+                    "metadata": {"resourceVersion": str(FIRST - 1 + told) if told else "7", **more},
                     "items": bare,
                 }
             )
