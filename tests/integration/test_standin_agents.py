@@ -61,7 +61,8 @@ def test_containers_outlive_a_restart_of_their_agent(cluster: Cluster) -> None:
     cluster.restart_agent("a1")
     cluster.ready()
     assert container() == before
-    cluster.kubectl("exec near -- curl -sf --max-time 5 http://far/")
+    answer = "kubectl exec near -- curl -sf --max-time 5 http://far/"  # a kubelet that has just started does not know its pods yet
+    cluster.until("the pod answers", lambda: cluster.machine("server").run(["sh", "-c", answer], timeout_s=20).code == 0)
 
 
 def test_labels_come_at_each_start_and_taints_with_the_first(cluster: Cluster) -> None:
