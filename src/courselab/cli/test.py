@@ -22,7 +22,8 @@ def command(words: tuple[str, ...]) -> None:
     rest = [word for word in words if word not in _FOLDERS]
     if any((tests / folder).glob("test_*.py") for folder in wanted if folder != "unit"):
         print("These tests start real machines; the first run builds everything they need.", file=sys.stderr)
-    spread = ["-n", "auto"] if words == ("unit",) else []  # thousands of small ones; machines are one after the other
+    # Thousands of small ones, which wait almost half of the time; those with machines are one after the other.
+    spread = ["-n", str(2 * (os.cpu_count() or 1))] if words == ("unit",) else []
     argv = [sys.executable, "-m", "pytest", *(str(tests / folder) for folder in wanted), *spread, *rest]
     os.chdir(app.paths.course)
     sys.stderr.flush()
