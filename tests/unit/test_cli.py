@@ -248,3 +248,12 @@ def test_verify_says_what_it_cannot_do_before_it_makes_anything(lab: Command, tm
     assert done.returncode == 2
     assert said in " ".join(done.stderr.split())
     assert not (tmp_path / "höme" / "state" / "verify").exists()
+
+
+def test_a_verification_that_has_not_begun_names_no_cluster(lab: Command, course: Path) -> None:
+    (course / "checkers").mkdir()
+    (course / "checkers" / "ch02.py").write_text('from courselab.grade import check\n\n\n@check("02.deploy")\ndef deploy(cluster): ...\n')
+    done = lab("verify", "02", "--on", "nowhere")
+    assert done.returncode == 2
+    assert "There is no provider 'nowhere'" in done.stderr
+    assert "0 of 0 cases as expected, in 0.0 s." in done.stdout

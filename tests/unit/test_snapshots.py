@@ -188,17 +188,6 @@ def test_a_snapshot_that_lost_a_machine_is_refused_before_anything_is_changed(st
     assert read(started) == [b"late", b"late"]
 
 
-def test_a_lab_whose_machines_are_called_otherwise_keeps_to_these_names(context: Context, lab: Lab) -> None:
-    """Those of `lab verify` must not take the names of the learner's own."""
-    provider_of(context).cheap = False
-    mine = {host: f"k3s-02-verify1-{host}" for host in lab.file.machines}
-    context.store.save(LabState(chapter="02", provider="local", seed="x", phase=Phase.STARTING, machines=mine))
-    start(context, lab)
-    for number in (2, 3):
-        reset(context, lab, state_of(context))
-        assert state_of(context).machines == {host: f"{name}-{number}" for host, name in mine.items()}
-
-
 def test_a_snapshot_nobody_asked_for_waits_for_the_next_stop_where_it_is_dear(context: Context, lab: Lab) -> None:
     provider_of(context).cheap = False
     start(context, lab)

@@ -73,7 +73,7 @@ def _table(proof: Proof) -> str:
     for one in proof.results:
         if not one.ok or one.note:
             lines += ["", f"{one.case}: {one.note}".rstrip(": "), *(f"  {line}" for line in one.details)]
-    k3s = f"{proof.k3s.distribution} {proof.k3s.version}".strip()
+    where = f"{proof.k3s.distribution} {proof.k3s.version}".strip() + f" on {proof.provider}, " if proof.provider else ""
     held = len(proof.results) - len(proof.wrong)
-    lines += ["", f"{held} of {len(proof.results)} cases as expected, {k3s} on {proof.provider}, in {seconds(proof.seconds)}."]
+    lines += ["", f"{held} of {len(proof.results)} cases as expected, {where}in {seconds(proof.seconds)}."]
     return "\n".join(clean(line) for line in lines)

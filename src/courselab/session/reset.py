@@ -49,24 +49,18 @@ def _leave_behind(context: Context, lab: Lab, state: LabState) -> LabState:
             snapshots.take_locked(context, lab, stopped, name=snapshots.BEFORE_RESET, why="before a reset", automatic=True)
         except LabError as error:
             context.progress.say(f"No snapshot was taken: {error.why or error.what}")
-    return replace(state.to(Phase.RESETTING), machines=_free_names(context, lab, state), restoring="", keeping="", due="")
+    return replace(state.to(Phase.RESETTING), machines=_free_names(context, lab), restoring="", keeping="", due="")
 
 
-def _free_names(context: Context, lab: Lab, state: LabState) -> dict[str, str]:
-    """Names for the lab's machines that no snapshot needs: those it began with, or with a number."""
+def _free_names(context: Context, lab: Lab) -> dict[str, str]:
+    """Names for the lab's machines that no snapshot needs: the usual ones, or with a number."""
     taken = kept.machines_in_snapshots(context.store, lab.chapter)
-    first = {host: _without_number(state.machines.get(host, name), host) for host, name in machine_names(lab).items()}
     for number in range(1, 1000):
         suffix = "" if number == 1 else f"-{number}"
-        names = {host: f"{name}{suffix}" for host, name in first.items()}
+        names = {host: f"{name}{suffix}" for host, name in machine_names(lab).items()}
         if not taken & set(names.values()):
             return names
     raise LabError(f"Lab {lab.chapter} was reset too often", why="All names for its machines are taken.", fix=f"lab delete {lab.chapter}")
-
-
-def _without_number(name: str, host: str) -> str:
-    before, found, _ = name.rpartition(host)
-    return before + found if found else name
 
 
 def _delete_others(context: Context, state: LabState) -> None:
